@@ -59,7 +59,7 @@ def workers(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield [started.enter_context(_worker(stack, folder, pool=pool)) for pool in POOLS]
     # Other tests count the workers of the stack.
     for pool in POOLS:
-        wait_for(partial(_is_forgotten, stack, f"sealed-{pool}@test"), seconds=30)
+        wait_for(partial(_is_forgotten, stack, f"sealed-{pool}@test"))
 
 
 def _worker(stack: Stack, folder: Path, *, pool: str) -> Any:
@@ -81,7 +81,7 @@ def _is_forgotten(stack: Stack, node: str) -> bool:
 
 
 def _submit(stack: Stack, queue: str, *arguments: Any, task_name: str = "sealed.pay") -> str:
-    wait_for(lambda: stack.is_described(f"sealed-{queue}@test"), seconds=30)
+    wait_for(lambda: stack.is_described(f"sealed-{queue}@test"))
     return stack.submit(task_name, *arguments, queue_name=queue)
 
 

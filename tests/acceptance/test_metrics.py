@@ -5,7 +5,7 @@ import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.acceptance.stack import Stack
-from tests.patience import wait_for
+from tests.patience import PATIENCE_SECONDS, wait_for
 
 TASKS = 20
 EVENTS_OF_EACH = 3
@@ -14,7 +14,7 @@ EVENTS_OF_EACH = 3
 
 def scrape(stack: Stack) -> dict[str, float]:
     """Samples by name, with their labels' values appended."""
-    text = httpx.get(f"{stack.url}/metrics", timeout=5).text
+    text = httpx.get(f"{stack.url}/metrics", timeout=PATIENCE_SECONDS).text
     return {
         ".".join((sample.name, *sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text)

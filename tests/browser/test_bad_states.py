@@ -167,7 +167,7 @@ def test_a_whole_system_ends_at_ctrl_c_though_a_page_is_open_which_waits_for_the
         expect(live).to_be_visible()
         family = psutil.Process(stack.pid).children(recursive=True)
         assert stack.stop(signal.SIGINT) == 0
-        assert psutil.wait_procs(family, timeout=5)[1] == []
+        assert psutil.wait_procs(family, timeout=PATIENCE_SECONDS)[1] == []
         expect(away).to_be_visible()
         expect(page.get_by_role("button", name="no answer")).to_be_visible()
         expect(page.locator(OLD)).to_be_visible()

@@ -19,6 +19,7 @@ from services.alerts import write_changes
 from settings import Settings
 from store.engine import open_engine
 from tests.integration.api.serving import serving
+from tests.patience import PATIENCE_SECONDS
 
 TYPES = [kind.value for kind in AlertType]
 QUEUE, WORKER = (AlertType.HIGH_QUEUE_DEPTH, "payments"), (AlertType.WORKER_OFFLINE, "compute-1")
@@ -44,7 +45,11 @@ def served(postgres_server: str, migrated_template: str, valkey_server: str) -> 
         redis_url=f"{valkey_server}/2",
         rate_limit_per_minute=0,
     )
-    with capture_logs(), serving(settings) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=10) as client:
+    with (
+        capture_logs(),
+        serving(settings) as url,
+        httpx.Client(base_url=f"{url}/api/v1", timeout=PATIENCE_SECONDS) as client,
+    ):
         yield Served(client, database_url)
 
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.acceptance.stack import LOST_SECONDS, Stack, running
-from tests.patience import moments, wait_for
+from tests.patience import PATIENCE_SECONDS, moments, wait_for
 
 CHILDREN = ("api", "mirror", "loops", "worker", "flower", "valkey", "postgres")
 
@@ -34,7 +34,7 @@ def restart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restart]:
         queued = [stack.submit("celeriac.sleep", 0.3) for _ in range(20)]
         processes = psutil.Process(stack.pid).children(recursive=True)
         exit_code = stack.stop(signal.SIGTERM)
-        _, alive = psutil.wait_procs(processes, timeout=5)
+        _, alive = psutil.wait_procs(processes, timeout=PATIENCE_SECONDS)
         stack.start()
         yield Restart(stack, ended, queued, exit_code, alive)
         assert stack.stop(signal.SIGINT) == 0

@@ -6,6 +6,8 @@ import pytest
 from celery.result import AsyncResult
 from pytest_celery import RESULT_TIMEOUT, CeleryTestSetup
 
+from tests.patience import PATIENCE_SECONDS
+
 FOREIGN_APP = """
 import os
 
@@ -36,7 +38,7 @@ def test_the_plugin_keeps_a_foreign_task_to_the_retries_of_its_submission(celery
 
 
 def test_the_node_tells_that_the_plugin_is_there_and_what_it_can_do(celery_setup: CeleryTestSetup) -> None:
-    ((_, stats),) = celery_setup.app.control.inspect(timeout=10, limit=1).stats().items()
+    ((_, stats),) = celery_setup.app.control.inspect(timeout=PATIENCE_SECONDS, limit=1).stats().items()
     told = stats["celeriac"]
     assert (told["version"], told["protocol"], told["priority_steps"]) == ("0.1.0", 1, [0, 3, 6, 9])
     assert {"pause", "drain", "cancel_gate", "single_start", "max_retries"} <= set(told["capabilities"])

@@ -2,6 +2,8 @@
 
 from pytest_celery import RESULT_TIMEOUT, CeleryTestSetup
 
+from tests.patience import PATIENCE_SECONDS
+
 
 def test_a_task_runs_and_gives_its_result(celery_setup: CeleryTestSetup) -> None:
     assert celery_setup.ready(ping=False, control=True, docker=False)
@@ -39,7 +41,7 @@ def test_a_task_whose_process_is_killed_runs_again(celery_setup: CeleryTestSetup
 
 
 def _kill_pool_process(setup: CeleryTestSetup) -> None:
-    stats = setup.app.control.inspect(timeout=5, limit=1).stats()
+    stats = setup.app.control.inspect(timeout=PATIENCE_SECONDS, limit=1).stats()
     ((_, node),) = stats.items()
     for pid in node["pool"]["processes"]:
         setup.worker.container.exec_run(["kill", "-9", str(pid)])

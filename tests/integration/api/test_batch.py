@@ -10,6 +10,7 @@ from api.routes.tasks import MAX_BATCH_BYTES
 from settings import Settings
 from store.listener import OUTBOX
 from tests.integration.api.serving import serving
+from tests.patience import PATIENCE_SECONDS
 
 ITEM = {"task_name": "celeriac.add", "task_args": [2, 3]}
 
@@ -113,4 +114,4 @@ def test_a_batch_wakes_the_dispatchers(api: httpx.Client, settings: Settings) ->
     with psycopg.connect(settings.database_url or "", autocommit=True) as connection:
         connection.execute(f"LISTEN {OUTBOX}")
         api.post("/tasks/batch", json=batch(ITEM, ITEM))
-        assert len(list(connection.notifies(timeout=5, stop_after=1))) == 1
+        assert len(list(connection.notifies(timeout=PATIENCE_SECONDS, stop_after=1))) == 1

@@ -17,16 +17,15 @@ from settings import Settings
 from store.migrate import migrate
 from tests.embedded import postgres, valkey
 from tests.integration.api.serving import serving
-from tests.patience import wait_for
+from tests.patience import PATIENCE_SECONDS, wait_for
 
 HEALTH = "/api/v1/health"
 HEALTHY = dict.fromkeys(("database", "redis", "broker", "result_backend", "workers", "mirror", "loops"), "healthy")
 HEALTHY_WITHOUT_WORKERS = HEALTHY | {"workers": "unhealthy", "mirror": "unhealthy", "loops": "unhealthy"}
-# The probe's round and its deadline, twice, on a busy machine.
 
 
 def ask(url: str, path: str = HEALTH) -> httpx.Response:
-    return httpx.get(url + path, timeout=2)
+    return httpx.get(url + path, timeout=PATIENCE_SECONDS)
 
 
 def hear_a_worker(settings: Settings) -> None:

@@ -91,7 +91,7 @@ def world(module_settings: Settings) -> Iterator[World]:
     with serving(module_settings) as base:
         url = base + API_PREFIX
         root_key = httpx.post(f"{url}/api-keys", json=ROOT).json()["key"]
-        wait_for(lambda: httpx.get(f"{url}/tasks").status_code == 401, seconds=5)
+        wait_for(lambda: httpx.get(f"{url}/tasks").status_code == 401)
         with client_with(root_key, url) as root:
             world = World(url, root, str(module_settings.database_url))
             _fill(world)
@@ -327,10 +327,10 @@ def test_limits_are_shown_and_can_be_changed_and_taken_off(world: World) -> None
         key = f"/api-keys/{me['id']}"
         assert world.root.get(key).json()["queues"] == ["ours.*"]
         assert world.root.patch(key, json={"task_names": []}).json()["queues"] == ["ours.*"]
-        wait_for(lambda: client.get("/tasks").json()["total"] == 6, seconds=5)
+        wait_for(lambda: client.get("/tasks").json()["total"] == 6)
         assert client.post(f"{key}/rotate").status_code == 201
         refused = world.root.patch(key, json={"scopes": ["read", "admin"]})
         assert [error["field"] for error in refused.json()["errors"]] == ["queues"]
         world.root.patch(key, json={"queues": []})
-        wait_for(lambda: client.get("/alerts").status_code == 200, seconds=5)
+        wait_for(lambda: client.get("/alerts").status_code == 200)
         assert client.get("/tasks").json()["total"] > MANY

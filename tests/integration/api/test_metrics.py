@@ -14,14 +14,14 @@ from store.migrate import migrate
 from tests.embedded import postgres
 from tests.integration.api.serving import serving
 from tests.integration.api.test_health import frozen, processes_of_postgres
-from tests.patience import wait_for
+from tests.patience import PATIENCE_SECONDS, wait_for
 
 TASK = {"task_name": "celeriac.add", "task_args": [1, 2]}
 
 
 def scrape(url: str) -> dict[str, float]:
     """Samples by name, with their labels' values appended."""
-    answer = httpx.get(f"{url}/metrics", timeout=5)
+    answer = httpx.get(f"{url}/metrics", timeout=PATIENCE_SECONDS)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     return {
         ".".join((sample.name, *sample.labels.values())): sample.value

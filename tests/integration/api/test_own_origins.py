@@ -9,6 +9,7 @@ import pytest
 
 from settings import Settings
 from tests.integration.api.serving import serving
+from tests.patience import PATIENCE_SECONDS
 
 TASK = json.dumps({"task_name": "celeriac.add", "task_args": [1, 2]}).encode()
 
@@ -18,7 +19,7 @@ def ask(url: str, head: str, *, body: bytes = b"") -> tuple[int, str]:
     address = urlsplit(url)
     assert address.port
     raw = head.format(port=address.port).replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body
-    with socket.create_connection(("127.0.0.1", address.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", address.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(raw)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     status, _, rest = answer.decode().partition("\r\n")

@@ -16,7 +16,7 @@ from tests.integration.api.test_health import (
     hear_a_worker,
     processes_of_postgres,
 )
-from tests.patience import wait_for
+from tests.patience import PATIENCE_SECONDS, wait_for
 
 SUMMARY = "/api/v1/resilience/summary"
 TASKS = "/api/v1/tasks"
@@ -24,16 +24,16 @@ BODY = {"task_name": "celeriac.add", "task_args": [1, 2]}
 
 
 def ask(url: str, path: str) -> httpx.Response:
-    return httpx.get(url + path, timeout=20)
+    return httpx.get(url + path, timeout=PATIENCE_SECONDS)
 
 
 def submit(url: str) -> httpx.Response:
-    return httpx.post(url + TASKS, json=BODY, timeout=20)
+    return httpx.post(url + TASKS, json=BODY, timeout=PATIENCE_SECONDS)
 
 
 def mark(url: str, service_name: str, *, strategy: str) -> int:
     body = {"service_name": service_name, "strategy": strategy}
-    return httpx.post(f"{url}/api/v1/resilience/degradation/mark", json=body, timeout=20).status_code
+    return httpx.post(f"{url}/api/v1/resilience/degradation/mark", json=body, timeout=PATIENCE_SECONDS).status_code
 
 
 def summary(url: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.patience import wait_for
+from tests.patience import PATIENCE_SECONDS, wait_for
 
 ROOT = Path(__file__).parents[3]
 STOP_SECONDS = 60.0
@@ -108,7 +108,7 @@ def test_a_signal_while_it_starts_ends_it_well(data: Path, child: str) -> None:
     assert process.stdout
     assert process.stdout.read() == ""
     process.stdout.close()
-    assert not psutil.wait_procs(family, timeout=5)[1]
+    assert not psutil.wait_procs(family, timeout=PATIENCE_SECONDS)[1]
 
 
 def test_a_signal_while_a_child_waits_for_its_next_life_ends_it_well(data: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_signal_while_a_child_waits_for_its_next_life_ends_it_well(data: Path)
         family = running.family()
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(STOP_SECONDS) == 0
-    assert not psutil.wait_procs(family, timeout=5)[1]
+    assert not psutil.wait_procs(family, timeout=PATIENCE_SECONDS)[1]
 
 
 def _kill_child(running: Up, name: str) -> None:

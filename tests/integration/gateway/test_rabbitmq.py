@@ -159,7 +159,7 @@ async def test_a_task_runs_on_a_worker_and_its_events_wait_for_a_mirror_that_is_
             assert await presence.find_connected([worker.node]) == {worker.node}
             message = make_message("celeriac.add", args=[2, 3])
             assert (await publisher.publish([message])).sent == {message.task_id}
-            assert await asyncio.to_thread(wait_for_result, result_url, message.task_id, seconds=20) == 5
+            assert await asyncio.to_thread(wait_for_result, result_url, message.task_id, seconds=PATIENCE_SECONDS) == 5
             assert await queues.depths(["celery"]) == {"celery": 0}
             seen = await asyncio.to_thread(flower.ask, "/api/workers?refresh=true")
             assert worker.node in seen.json(), seen.text

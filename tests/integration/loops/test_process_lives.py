@@ -12,6 +12,7 @@ from domain.redis_keys import LIVES_KEY, life_channel
 from gateway.connection import redis_client
 from loops import process_lives
 from loops.process_lives import LivesRound
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass
@@ -27,7 +28,7 @@ class World:
         await self.redis.hset(LIVES_KEY, life, "now")
         subscription = self.redis.pubsub()
         await subscription.subscribe(life_channel(life))
-        await subscription.get_message(timeout=5)
+        await subscription.get_message(timeout=PATIENCE_SECONDS)
         self.listening[life] = subscription
 
     async def kill(self, life: str) -> None:

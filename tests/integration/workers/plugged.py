@@ -12,6 +12,7 @@ from celery.result import AsyncResult
 from kombu import pools
 
 from tests.celery_apps import close_app
+from tests.patience import PATIENCE_SECONDS
 from tests.worker_process import WorkerProcess, celery_worker
 
 HEADER = "celeriac_dispatch_no"
@@ -114,7 +115,7 @@ class Plant:
         """The worker's answer. On Redis a worker misses what is said while it connects: it is said again."""
         for _ in range(5):
             answers = self.app.control.broadcast(
-                command, arguments=arguments, destination=[worker.node], reply=True, limit=1, timeout=4
+                command, arguments=arguments, destination=[worker.node], reply=True, limit=1, timeout=PATIENCE_SECONDS
             )
             if answers:
                 return answers[0][worker.node]

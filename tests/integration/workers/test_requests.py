@@ -7,7 +7,7 @@ import pytest
 
 from tests.embedded import valkey
 from tests.integration.workers.plugged import Plant, plant
-from tests.patience import stays, wait_for
+from tests.patience import PATIENCE_SECONDS, stays, wait_for
 from tests.worker_process import WorkerProcess
 
 NO_GEVENT = pytest.mark.skipif(find_spec("gevent") is None, reason="gevent is not installed")
@@ -54,7 +54,7 @@ def test_a_cancelled_task_ends_revoked_and_never_runs(servers: Plant, worker: Wo
         wait_for(lambda: str(cancelled.state) == "REVOKED", "REVOKED in the result backend")  # noqa: B023
         assert servers.store.exists(f"celeriac:run:{task_id}:0:1") == 0
     follower = servers.send("nap", f"{pool}-after")
-    follower.get(timeout=20)
+    follower.get(timeout=PATIENCE_SECONDS)
     assert not [mark for mark in servers.runs() if mark.startswith(f"{pool}-cancelled")]
     wait_for(lambda: _unacknowledged(servers) == 0, "the follower to be acknowledged, which is after its result")
 
@@ -65,7 +65,7 @@ def test_a_second_copy_does_not_run_beside_the_first_nor_after_it(
     mark = f"{pool}-twice"
     first = servers.send("early_nap", mark, 0.5, task_id=mark)
     servers.send("early_nap", mark, 0.5, task_id=mark)
-    first.get(timeout=20)
+    first.get(timeout=PATIENCE_SECONDS)
     servers.send("early_nap", mark, 0.5, task_id=mark)
     wait_for(lambda: _unacknowledged(servers) == 0 and not _waiting(servers), "all copies to be gone")
     assert servers.runs().count(mark) == 1
@@ -81,7 +81,7 @@ def test_a_copy_of_a_late_acknowledged_task_waits_until_the_first_has_ended(
     servers.send("nap", mark, 1.0, task_id=mark)
     wait_for(lambda: servers.order(worker, "celeriac_drain_status")["scheduled"] == [mark], "the copy to wait")
     assert _unacknowledged(servers) == 2, "were the worker killed, both would come again"
-    first.get(timeout=20)
+    first.get(timeout=PATIENCE_SECONDS)
     wait_for(lambda: _unacknowledged(servers) == 0, "the copy to be dropped")
     assert servers.runs().count(mark) == 1
 
@@ -89,7 +89,7 @@ def test_a_copy_of_a_late_acknowledged_task_waits_until_the_first_has_ended(
 def test_what_others_publish_runs_as_often_as_they_send_it(servers: Plant, worker: WorkerProcess, pool: str) -> None:
     mark = f"{pool}-foreign"
     for _ in range(2):
-        servers.send("nap", mark, task_id=mark, ours=False).get(timeout=20)
+        servers.send("nap", mark, task_id=mark, ours=False).get(timeout=PATIENCE_SECONDS)
     wait_for(lambda: servers.runs().count(mark) == 2, "both runs")
     assert servers.store.keys(f"celeriac:run:{mark}:*") == []
 
@@ -98,7 +98,7 @@ def test_a_task_that_puts_its_message_back_runs_again(servers: Plant, worker: Wo
     if pool != "prefork":
         pytest.skip("Celery's other pools lose the exception that asks for it")
     mark = f"{pool}-rejects"
-    servers.send("rejects_once", mark).get(timeout=20)
+    servers.send("rejects_once", mark).get(timeout=PATIENCE_SECONDS)
     assert servers.runs().count(mark) == 2
 
 
@@ -138,7 +138,7 @@ def test_a_pause_gives_back_what_was_fetched_and_all_of_it_runs_once_after(
 
     assert servers.order(worker, "celeriac_resume") == {"paused": False}
     for result in results:
-        result.get(timeout=20)
+        result.get(timeout=PATIENCE_SECONDS)
     assert sorted(mark for mark in servers.runs() if mark in marks) == sorted(marks)
     assert servers.store.exists(f"celeriac:paused:{worker.node}") == 0
 
@@ -151,7 +151,7 @@ def test_a_task_with_a_countdown_goes_back_at_a_pause_too(servers: Plant, worker
     wait_for(lambda: _waiting(servers) == 1 and _unacknowledged(servers) == 0, "it to be back in its queue")
     assert stays(lambda: mark not in servers.runs(), 1.2)
     servers.order(worker, "celeriac_resume")
-    later.get(timeout=20)
+    later.get(timeout=PATIENCE_SECONDS)
     assert servers.runs().count(mark) == 1
 
 
@@ -162,7 +162,7 @@ def test_the_key_alone_pauses_and_resumes(servers: Plant, worker: WorkerProcess,
     wait_for(lambda: servers.order(worker, "celeriac_drain_status")["paused"], "the pause to be seen")
     assert stays(lambda: mark not in servers.runs(), 0.5)
     servers.store.delete(key)
-    kept.get(timeout=20)
+    kept.get(timeout=PATIENCE_SECONDS)
     assert servers.runs().count(mark) == 1
 
 
@@ -175,7 +175,7 @@ def test_stats_and_heartbeats_tell_what_the_worker_is(servers: Plant, worker: Wo
     heard: list[dict[str, object]] = []
     with servers.app.connection() as connection:
         receiver = servers.app.events.Receiver(connection, handlers={"worker-heartbeat": heard.append})
-        for _ in receiver.itercapture(limit=None, timeout=10, wakeup=False):
+        for _ in receiver.itercapture(limit=None, timeout=PATIENCE_SECONDS, wakeup=False):
             if heard:
                 break
     facts = heard[0]["celeriac"]

@@ -539,7 +539,10 @@ async def test_an_answer_without_an_end_is_ended_whenever_the_server_stops(serve
     connection.data_received(GET)
     await turn()
     ends: list[str] = []
-    steps = [connection.shutdown, lambda: end_on_shutdown(server.app.scopes[0], lambda: ends.append("ended"))]
+    steps: list[Callable[[], None]] = [
+        connection.shutdown,
+        lambda: end_on_shutdown(server.app.scopes[0], lambda: ends.append("ended")),
+    ]
     for step in steps if begun == "after" else reversed(steps):
         assert ends == []
         step()
