@@ -17,7 +17,7 @@ from bench.stack import free_ports
 
 # As root the wrapper on PATH would change to the user `rabbitmq`, who cannot write to its folder.
 PROGRAMS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server")
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 30
 
 

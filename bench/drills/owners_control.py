@@ -169,5 +169,5 @@ def _give(folder: Path, broker_url: str, *, times: int, log: Path) -> Seen:
 
 
 def _is_seen(api_url: str) -> bool:
-    workers = httpx.get(f"{api_url}/api/v1/workers", timeout=10).json()["workers"]
-    return any(worker["hostname"] == "owned@drill" for worker in workers)
+    answer = httpx.get(f"{api_url}/api/v1/workers", timeout=30)
+    return answer.is_success and any(worker["hostname"] == "owned@drill" for worker in answer.json()["workers"])

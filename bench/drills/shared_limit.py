@@ -1,4 +1,4 @@
-"""The rate limit with two API processes: request 1,001 of a minute is refused, whichever process gets it.
+"""The rate limit with two API processes: the first above it in a minute is refused, whichever process gets it.
 
 Every answer's headers are held against the count of requests so far. A counter that was silent for 50 ms lets requests
 pass, as it should; such a round says nothing of the limit, so it is done again from another address.
@@ -15,7 +15,6 @@ from bench.drills.findings import DrillReport, Finding, at_most, equal, present
 from bench.report import JsonFile
 from bench.stack import running_api, running_servers
 
-LIMIT = 1_000
 OVER = 5
 WINDOW_SECONDS = 60
 PATH = "/api/v1/resilience/summary"
@@ -23,33 +22,35 @@ ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 
 def main(
+    limit: Annotated[int, typer.Option(min=1, help="How many requests a minute; all are sent within one.")] = 1_000,
+    *,
     wait: Annotated[bool, typer.Option(help="Wait for the end of the window, and see that it is open again.")] = True,
     json_file: JsonFile = None,
 ) -> None:
-    """Send 1,005 requests to two API processes in turn."""
-    present(measure(wait=wait), json_file)
+    """Send five requests more than are let through to two API processes in turn."""
+    present(measure(limit, wait=wait), json_file)
 
 
-def measure(*, wait: bool) -> DrillReport:
+def measure(limit: int, *, wait: bool) -> DrillReport:
     """Send the requests of a minute to two processes in turn, and judge every answer and header."""
-    limit = {"CELERIAC_RATE_LIMIT_PER_MINUTE": str(LIMIT)}
+    limited = {"CELERIAC_RATE_LIMIT_PER_MINUTE": str(limit)}
     with (
         running_servers() as servers,
-        running_api(servers, **limit) as (first, _),
-        running_api(servers, **limit) as (second, _),
+        running_api(servers, **limited) as (first, _),
+        running_api(servers, **limited) as (second, _),
     ):
         for address in ADDRESSES:
             with _client(first, address) as one, _client(second, address) as other:
                 begun = time.time()
-                answers = [(one, other)[number % 2].get(PATH) for number in range(LIMIT + OVER)]
+                answers = [(one, other)[number % 2].get(PATH) for number in range(limit + OVER)]
                 seconds = time.time() - begun
-                if all(map(_is_counted, answers)):
+                if all(_is_counted(answer, limit) for answer in answers):
                     break
-        findings = _findings(answers, begun)
+        findings = _findings(answers, begun, limit=limit)
         if wait:
             findings.append(_reopened(second, address, refused=answers[-1]))
     return DrillReport(
-        title=f"{LIMIT + OVER:,} requests in {seconds:.1f} s, to two API processes in turn, limit {LIMIT:,} a minute",
+        title=f"{limit + OVER:,} requests in {seconds:.1f} s, to two API processes in turn, limit {limit:,} a minute",
         findings=findings,
         measured={"requests/s": len(answers) / seconds},
     )
@@ -59,24 +60,26 @@ def _client(url: str, address: str) -> httpx.Client:
     return httpx.Client(base_url=url, transport=httpx.HTTPTransport(local_address=address))
 
 
-def _is_counted(answer: httpx.Response) -> bool:
-    return int(answer.headers["x-ratelimit-remaining"]) < LIMIT
+def _is_counted(answer: httpx.Response, limit: int) -> bool:
+    return int(answer.headers["x-ratelimit-remaining"]) < limit
 
 
-def _findings(answers: Sequence[httpx.Response], begun: float) -> list[Finding]:
-    passed, refused = answers[:LIMIT], answers[LIMIT:]
+def _findings(answers: Sequence[httpx.Response], begun: float, *, limit: int) -> list[Finding]:
+    passed, refused = answers[:limit], answers[limit:]
     resets = {int(answer.headers["x-ratelimit-reset"]) for answer in answers}
     remaining = [int(answer.headers["x-ratelimit-remaining"]) for answer in answers]
     waits = [int(answer.headers.get("retry-after", 0)) for answer in refused]
     early = [answer for answer in passed if "retry-after" in answer.headers]
     return [
-        equal("requests that the counter missed", 0, seen=sum(not _is_counted(answer) for answer in answers)),
-        equal("statuses up to request 1,000", "200", seen=_each(answer.status_code for answer in passed)),
-        equal("statuses from request 1,001 on", "429", seen=_each(answer.status_code for answer in refused)),
+        equal("requests that the counter missed", 0, seen=sum(not _is_counted(answer, limit) for answer in answers)),
+        equal(f"statuses up to request {limit:,}", "200", seen=_each(answer.status_code for answer in passed)),
+        equal(f"statuses from request {limit + 1:,} on", "429", seen=_each(answer.status_code for answer in refused)),
         equal("code", "RATE_LIMITED", seen=_each(answer.json().get("code") for answer in refused)),
-        equal("X-RateLimit-Limit", str(LIMIT), seen=_each(answer.headers["x-ratelimit-limit"] for answer in answers)),
-        equal("Remaining counts 999 ... 0, 0", True, seen=remaining == [*range(LIMIT - 1, -1, -1), *[0] * OVER]),
-        equal("Retry-After up to request 1,000", 0, seen=len(early)),
+        equal("X-RateLimit-Limit", str(limit), seen=_each(answer.headers["x-ratelimit-limit"] for answer in answers)),
+        equal(
+            f"Remaining counts {limit - 1} ... 0, 0", True, seen=remaining == [*range(limit - 1, -1, -1), *[0] * OVER]
+        ),
+        equal(f"Retry-After up to request {limit:,}", 0, seen=len(early)),
         at_most("X-RateLimit-Reset of both processes, apart by", 1, seen=max(resets) - min(resets), unit=" s"),
         at_most(
             "the window's end is a minute away, off by", 2, seen=abs(min(resets) - begun - WINDOW_SECONDS), unit=" s"

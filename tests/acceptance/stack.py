@@ -44,7 +44,7 @@ class Stack:
         self._port, flower_port = free_ports(2)
         self._flower_port = flower_port if flower else 0
         self._process: subprocess.Popen[str] | None = None
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self._port}/api/v1", timeout=30)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self._port}/api/v1", timeout=PATIENCE_SECONDS)
 
     @property
     def url(self) -> str:

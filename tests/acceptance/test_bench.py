@@ -16,7 +16,7 @@ from bench.rabbitmq import rabbitmq_program
 from bench.stack import POSTGRES_TO_COPY
 from tests.embedded import migrated_postgres
 
-RUN_SECONDS = 400
+RUN_SECONDS = 800
 """None takes a tenth of it on a machine that is not busy."""
 pytestmark = pytest.mark.timeout(RUN_SECONDS + 40)
 

@@ -17,18 +17,18 @@ from tests.embedded import migrated_postgres
 SMALL = {
     "figures": ["--tasks", "200"],
     "export": ["--tasks", "20000"],
-    "limit": ["--no-wait"],
+    "limit": ["--no-wait", "--limit", "200"],
     "inspect": ["--times", "3", "--only", "sep", "--only", "pickle"],
 }
 
 
 @pytest.mark.parametrize("drill", SMALL)
-@pytest.mark.timeout(440)
+@pytest.mark.timeout(840)
 def test_every_promise_of_the_drill_is_kept(drill: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     command = [sys.executable, "-m", "bench.drills", drill, *SMALL[drill], "--json", str(report)]
     environment = os.environ | {POSTGRES_TO_COPY: str(migrated_postgres())}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=800, check=False)
 
     assert report.exists(), done.stderr[-3000:]
     told = json.loads(report.read_text())

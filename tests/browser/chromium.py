@@ -14,9 +14,9 @@ from bench.dashboard.chromium import chromium_program as chromium_program
 EVIL, REBOUND = "evil.example", "rebound.example"
 """Names of strangers that lead to this machine: the second is one whose page was fetched before it was pointed here."""
 
-FETCH = """async ([url, options]) => {
+FETCH = """async ([url, options, patience]) => {
     try {
-        const answer = await fetch(url, options);
+        const answer = await fetch(url, {signal: AbortSignal.timeout(patience), ...options});
         return {type: answer.type, status: answer.status, text: await answer.text()};
     } catch (error) {
         return {type: "error", status: 0, text: ""};
@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
 
 def fetch(page: Page | Frame, url: str, **options: object) -> tuple[str, int, str]:
     """What a script of the page gets: the type of the answer (`error`: nothing), its status and its text."""
-    answer = page.evaluate(FETCH, [url, options])
+    answer = page.evaluate(FETCH, [url, options, PATIENCE_MS])
     return answer["type"], answer["status"], answer["text"]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
@@ -12,55 +13,59 @@ NOT_THERE = "the server responded with a status of 404"
 """Chromium's word on a request for what this version of the API lacks; the page says so itself."""
 
 
+ADDRESSES = {
+    "overview": "/",
+    "tasks": "/tasks",
+    "tasks-failed": "/tasks?status=FAILED&peek={failed}",
+    "tasks-none": "/tasks?search=nothing-has-this-word",
+    "task-failed": "/tasks/{failed}",
+    "task-completed": "/tasks/{completed}",
+    "task-retried": "/tasks/{retried}",
+    "task-waiting": "/tasks/{waiting}",
+    "task-running": "/tasks/{running}",
+    "task-unknown": "/tasks/no-such-task",
+    "compare": "/compare?a={failed}&b={completed}",
+    "compare-choose": "/compare",
+    "workflows": "/workflows",
+    "workflow": "/workflows/{workflow}",
+    "workflow-step": "/workflows/{workflow}?at=report",
+    "workflow-fan": "/workflows/{workflow}?at=fan+pay-0",
+    "workflow-gantt": "/workflows/{workflow}?tab=gantt",
+    "workflow-steps": "/workflows/{workflow}?tab=steps",
+    "workflow-events": "/workflows/{workflow}?tab=events",
+    "workflow-unknown": "/workflows/no-such-workflow",
+    "queues": "/queues",
+    "queue": "/queues/{queue}",
+    "queue-unknown": "/queues/no-such-queue",
+    "workers": "/workers",
+    "workers-gone": "/workers?offline=1",
+    "worker": "/workers/{worker}",
+    "worker-unknown": "/workers/nobody",
+    "names": "/names",
+    "name": "/names/{name}",
+    "name-unknown": "/names/no.such.name",
+    "failures": "/failures",
+    "analytics": "/analytics",
+    "alerts": "/alerts",
+    "alerts-past": "/alerts?tab=past",
+    "alerts-rule": "/alerts?tab=rules&rule=HIGH_FAILURE_RATE",
+    "system": "/system",
+    "submit": "/submit",
+    "submit-workflow": "/submit?as=workflow",
+    "replay": "/submit?from={failed}",
+    "webhooks": "/webhooks?make=1",
+    "webhook": "/webhooks/{webhook}",
+    "notifications": "/notifications",
+    "keys": "/keys?make=1",
+    "audit": "/audit",
+    "not-found": "/nothing/of/the/kind",
+}
+"""Every page's address below `/ui`, by its name; in braces what it is of in a shop."""
+
+
 def addresses(shop: Shop) -> dict[str, str]:
-    """Every page's address below `/ui`, by its name."""
-    return {
-        "overview": "/",
-        "tasks": "/tasks",
-        "tasks-failed": f"/tasks?status=FAILED&peek={shop.failed}",
-        "tasks-none": "/tasks?search=nothing-has-this-word",
-        "task-failed": f"/tasks/{shop.failed}",
-        "task-completed": f"/tasks/{shop.completed}",
-        "task-retried": f"/tasks/{shop.retried}",
-        "task-waiting": f"/tasks/{shop.waiting}",
-        "task-running": f"/tasks/{shop.running}",
-        "task-unknown": "/tasks/no-such-task",
-        "compare": f"/compare?a={shop.failed}&b={shop.completed}",
-        "compare-choose": "/compare",
-        "workflows": "/workflows",
-        "workflow": f"/workflows/{shop.workflow}",
-        "workflow-step": f"/workflows/{shop.workflow}?at=report",
-        "workflow-fan": f"/workflows/{shop.workflow}?at=fan+pay-0",
-        "workflow-gantt": f"/workflows/{shop.workflow}?tab=gantt",
-        "workflow-steps": f"/workflows/{shop.workflow}?tab=steps",
-        "workflow-events": f"/workflows/{shop.workflow}?tab=events",
-        "workflow-unknown": "/workflows/no-such-workflow",
-        "queues": "/queues",
-        "queue": f"/queues/{shop.queue}",
-        "queue-unknown": "/queues/no-such-queue",
-        "workers": "/workers",
-        "workers-gone": "/workers?offline=1",
-        "worker": f"/workers/{shop.worker}",
-        "worker-unknown": "/workers/nobody",
-        "names": "/names",
-        "name": f"/names/{shop.name}",
-        "name-unknown": "/names/no.such.name",
-        "failures": "/failures",
-        "analytics": "/analytics",
-        "alerts": "/alerts",
-        "alerts-past": "/alerts?tab=past",
-        "alerts-rule": "/alerts?tab=rules&rule=HIGH_FAILURE_RATE",
-        "system": "/system",
-        "submit": "/submit",
-        "submit-workflow": "/submit?as=workflow",
-        "replay": f"/submit?from={shop.failed}",
-        "webhooks": "/webhooks?make=1",
-        "webhook": f"/webhooks/{shop.webhook}",
-        "notifications": "/notifications",
-        "keys": "/keys?make=1",
-        "audit": "/audit",
-        "not-found": "/nothing/of/the/kind",
-    }
+    """Those of what a shop has."""
+    return {name: address.format_map(asdict(shop)) for name, address in ADDRESSES.items()}
 
 
 class Watch:

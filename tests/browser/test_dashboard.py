@@ -1,13 +1,14 @@
 """The dashboard in a real Chromium, on a running system: nothing goes wrong on any page, and everybody can use it."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.stack import Stack
-from tests.browser.pages import Watch, addresses, open_page, watched
+from tests.browser.pages import ADDRESSES, Watch, addresses, open_page, watched
 from tests.browser.shop import Shop
 
 ONLY_WRONG = {"resultTypes": ["violations"]}
@@ -35,27 +36,30 @@ ALIKE = {
 """What is left out in a theme, because its colours and shapes are those of another address of the same page."""
 
 
-@pytest.mark.parametrize("theme", SEEN)
+LOOKED_AT = [(theme, name) for theme in SEEN for name in ADDRESSES if name not in ALIKE.get(theme, ())]
+
+
+@pytest.fixture(scope="module")
+def themed(browser: Browser, stack: Stack, request: pytest.FixtureRequest) -> Iterator[tuple[Page, Watch]]:
+    """A page in a theme, for all addresses that are looked at in it."""
+    size = {"width": SEEN[request.param][0], "height": 800}
+    with watched(browser, stack.url, color_scheme=request.param, viewport=size, reduced_motion="reduce") as looked:
+        yield looked
+
+
+@pytest.mark.parametrize(("themed", "name"), LOOKED_AT, indirect=["themed"])
 def test_every_page_is_drawn_without_an_error_and_keeps_wcag(
-    browser: Browser, stack: Stack, shop: Shop, theme: str
+    stack: Stack, shop: Shop, themed: tuple[Page, Watch], name: str, request: pytest.FixtureRequest
 ) -> None:
-    width, rules = SEEN[theme]
-    size = {"width": width, "height": 800}
-    found: list[str] = []
-    with watched(browser, stack.url, color_scheme=theme, viewport=size, reduced_motion="reduce") as (page, watch):
-        for name, address in addresses(shop).items():
-            if name in ALIKE.get(theme, ()):
-                continue
-            open_page(page, f"{stack.url}/ui{address}")
-            assert page.locator("h1").count() == 1, name
-            found += [f"{name}: {problem}" for problem in watch.problems]
-            watch.problems.clear()
-            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-                found.append(f"{name}: wider than the window")
-            for violation in Axe().run(page, options=rules).response["violations"]:
-                where = "; ".join(f"{node['target']} {node['failureSummary']}" for node in violation["nodes"][:3])
-                found.append(f"{name}: {violation['id']} at {where}")
-    assert found == []
+    page, watch = themed
+    watch.problems.clear()
+    open_page(page, f"{stack.url}/ui{addresses(shop)[name]}")
+    assert page.locator("h1").count() == 1
+    assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    _, rules = SEEN[request.node.callspec.params["themed"]]
+    violations = Axe().run(page, options=rules).response["violations"]
+    assert [(each["id"], [node["failureSummary"] for node in each["nodes"][:3]]) for each in violations] == []
+    assert watch.problems == []
 
 
 def test_a_person_goes_everywhere_by_keys(stack: Stack, looked: tuple[Page, Watch]) -> None:

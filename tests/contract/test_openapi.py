@@ -21,6 +21,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from bench.fuzzing.operations import is_stream
 from tests.acceptance.stack import Stack, running
+from tests.patience import PATIENCE_SECONDS
 
 Operation = APIOperation[Any, Any, Any, Any]
 CASES_EACH = 6
@@ -54,7 +55,7 @@ def session() -> Iterator[requests.Session]:
 
 @pytest.fixture
 def schema(stack: Stack) -> BaseSchema:
-    schema = schemathesis.openapi.from_url(f"{stack.url}/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{stack.url}/openapi.json", timeout=PATIENCE_SECONDS)
     schema.hooks.register_hook_with_name(with_known_tasks, "map_body")
     return schema
 

@@ -48,13 +48,17 @@ class Watched:
         return {name for name, condition in checks.items() if condition != "healthy"}
 
     def alerts(self, subject: str) -> list[dict[str, Any]]:
-        """All that were raised for a process of ours, the newest first."""
+        """All that were raised for a process of ours, the newest first, once somebody answers."""
         query = {"type": "COMPONENT_DOWN", "include_resolved": "true"}
+        answer = wait_for(lambda: self._answer("/alerts", query))
+        return [alert for alert in answer.json()["data"] if alert["subject"] == subject]
+
+    def _answer(self, path: str, query: dict[str, str]) -> httpx.Response | None:
         try:
-            found = self.stack.client.get("/alerts", params=query).json()["data"]
+            answer = self.stack.client.get(path, params=query)
         except httpx.TransportError:
-            return []
-        return [alert for alert in found if alert["subject"] == subject]
+            return None
+        return answer if answer.is_success else None
 
     def settle(self, name: str) -> int:
         """How many alerts there were for it, once all is well: one still open would take up the next end."""

@@ -277,7 +277,7 @@ def begin_trial(fleet: Fleet, release: str, *, python: Callable[[], str]) -> Tri
     return trial
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("release", PROMISES)
 def test_what_holds_with_this_release(tried: dict[str, dict[str, str] | BaseException], release: str) -> None:
     found = tried[release]

@@ -18,7 +18,7 @@ from tests.rabbitmq import needs_rabbitmq
 
 EVENTS = 2_000
 
-pytestmark = pytest.mark.timeout(480)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture

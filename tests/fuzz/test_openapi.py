@@ -41,7 +41,7 @@ CHECKS = [
 ]
 NEGATIVE = GenerationMode.NEGATIVE
 
-pytestmark = pytest.mark.timeout(480)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

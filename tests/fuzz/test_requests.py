@@ -16,7 +16,7 @@ HEAVY_EACH = 2
 CONNECTIONS = 4
 END_SECONDS = 60
 
-pytestmark = pytest.mark.timeout(480)
+pytestmark = pytest.mark.timeout(900)
 
 
 def attack(stack: Stack, names: Sequence[str], *, count: int, connections: int) -> Tally:
