@@ -160,6 +160,8 @@ class AlertFinding:
     value: float
     rule: Rule
     description: str
+    lasted_seconds: float = 0.0
+    """How long it has been so, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,8 @@ class Judgement:
     raised: tuple[AlertFinding, ...]
     still_open: tuple[AlertFinding, ...]
     """Open before and after, with the present value."""
-    resolved: tuple[Key, ...]
+    resolved: Mapping[Key, float]
+    """What is over, with the seconds since it was first seen so."""
     pending: Pending
     """What the next look must be given."""
 
@@ -185,7 +188,7 @@ def judge_alerts(
     """Which alerts to raise, to refresh and to resolve. What could not be measured leaves its alerts as they are."""
     raised: list[AlertFinding] = []
     still_open: list[AlertFinding] = []
-    resolved: list[Key] = []
+    resolved: dict[Key, float] = {}
     waiting: dict[tuple[Key, bool], datetime] = {}
     for rule in rules.values():
         readings = _READ[rule.type](inputs, rule) if rule.enabled else NOTHING
@@ -199,13 +202,17 @@ def judge_alerts(
             if opens is not breached:
                 waiting[key, breached] = since
             if is_open and not opens:
-                resolved.append(key)
+                resolved[key] = (now - since).total_seconds()
             if opens and value is not None:
                 finding = AlertFinding(
-                    key, value, _as_severe(rule, key[1], inputs=inputs), describe_alert(rule, key[1], inputs=inputs)
+                    key,
+                    value,
+                    _as_severe(rule, key[1], inputs=inputs),
+                    describe_alert(rule, key[1], inputs=inputs),
+                    value if KINDS[rule.type].is_age else (now - since).total_seconds(),
                 )
                 (still_open if is_open else raised).append(finding)
-    return Judgement(tuple(raised), tuple(still_open), tuple(resolved), waiting)
+    return Judgement(tuple(raised), tuple(still_open), resolved, waiting)
 
 
 def is_breached(rule: Rule, value: float, *, is_open: bool) -> bool:
@@ -225,8 +232,23 @@ def advance_alert(rule: Rule, *, is_open: bool, breached: bool, since: datetime,
     """Whether the alert is open after this look, at which the condition has been as it is now `since` then."""
     if not rule.enabled or is_open is breached:
         return breached
-    patience = timedelta(seconds=rule.for_seconds if breached else rule.resolve_after_seconds)
-    return breached if now - since >= patience else is_open
+    return breached if now - since >= _patience(rule, breached) else is_open
+
+
+def seconds_to_next(
+    rules: Mapping[AlertType, Rule], pending: Pending, *, down: Readings, now: datetime
+) -> float | None:
+    """Return the seconds until something is raised or resolved if all stays as it is; None if nothing is on its way."""
+    waits = [
+        (_patience(rules[alert_type], breached) - (now - since)).total_seconds()
+        for ((alert_type, _), breached), since in pending.items()
+    ]
+    limit = rules[AlertType.COMPONENT_DOWN].threshold
+    return min([*waits, *(limit - seconds for seconds in down.values() if seconds <= limit)], default=None)
+
+
+def _patience(rule: Rule, breached: bool) -> timedelta:
+    return timedelta(seconds=rule.for_seconds if breached else rule.resolve_after_seconds)
 
 
 def _as_severe(rule: Rule, subject: str, *, inputs: AlertInputs) -> Rule:

@@ -79,11 +79,11 @@ class World:
     async def raise_alerts(self, *keys: Key) -> None:
         found = [AlertFinding(key, 1, DEFAULT_RULES[key[0]], f"{key[0]} is wrong") for key in keys]
         async with self.engine.begin() as connection:
-            await write_changes(connection, Judgement(tuple(found), (), (), {}))
+            await write_changes(connection, Judgement(tuple(found), (), {}, {}))
 
     async def resolve(self, *keys: Key) -> None:
         async with self.engine.begin() as connection:
-            await write_changes(connection, Judgement((), (), keys, {}))
+            await write_changes(connection, Judgement((), (), dict.fromkeys(keys, 0.0), {}))
 
     async def run(self) -> None:
         """Rounds until nothing is to be done."""
