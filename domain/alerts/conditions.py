@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from domain.alerts.held import HeldWorker, drained_away, tell_held
 from domain.alerts.rules import KINDS, AlertType, Rule, Severity
 from domain.broker_options import OptionDifference
 from domain.degradation import BROKER
@@ -50,6 +51,9 @@ class AlertInputs:
     """Tasks by queue that are due and not handed to the broker."""
     unserved: Collection[str] = frozenset()
     """Queues that surely no online worker consumes."""
+    stopped: Collection[str] = frozenset()
+    """Queues whose online consumers are all held back by people."""
+    held: Collection[HeldWorker] = ()
     online_workers: int = 0
     silent_workers: Readings = field(default_factory=dict)
     without_events: Collection[str] = ()
@@ -252,9 +256,17 @@ def _patience(rule: Rule, breached: bool) -> timedelta:
 
 
 def _as_severe(rule: Rule, subject: str, *, inputs: AlertInputs) -> Rule:
-    """A parked task is nobody else's trouble: critical is only what holds up the rest."""
-    harmless = rule.type is AlertType.DISPATCH_STALLED and subject in inputs.parked
-    return replace(rule, severity=Severity.WARNING) if harmless and rule.severity is Severity.CRITICAL else rule
+    """What harms nobody else, as a parked task, is no more than a warning, and what somebody wanted a note."""
+    severity = rule.severity
+    if rule.type is AlertType.DISPATCH_STALLED and subject in inputs.parked and severity is Severity.CRITICAL:
+        severity = Severity.WARNING
+    if rule.type is AlertType.NO_ACTIVE_WORKERS and _drained(rule, inputs):
+        severity = Severity.INFO
+    return replace(rule, severity=severity)
+
+
+def _drained(rule: Rule, inputs: AlertInputs) -> list[HeldWorker]:
+    return drained_away(inputs.held, online=inputs.online_workers, wanted=rule.threshold)
 
 
 def _keys(alert_type: AlertType, readings: Readings, *, open_alerts: Collection[Key]) -> list[Key]:
@@ -292,6 +304,8 @@ def describe_alert(rule: Rule, subject: str, *, inputs: AlertInputs) -> str:
         together = _split_silent(inputs, rule)[1]
         named = some_of(sorted(together), most=MOST_NAMED)
         return f"{len(together)} more workers were silent without a goodbye: {named}"
+    if rule.type is AlertType.NO_ACTIVE_WORKERS:
+        return said + tell_held(_drained(rule, inputs))
     if rule.type is AlertType.EVENTS_OFF:
         named = some_of(sorted(inputs.without_events), most=MOST_NAMED)
         return f"{said}, so their tasks are seen late or not at all: {named}"
@@ -316,6 +330,10 @@ def _lasting(rule: Rule) -> str:
 
 def _why_not_picked_up(queue: str, inputs: AlertInputs) -> str:
     unserved = "; no online worker consumes it" if queue in inputs.unserved else ""
+    if queue in inputs.stopped:
+        unserved = "; who consumes it is held back"
+    if unserved:
+        unserved += tell_held([worker for worker in inputs.held if queue in worker.queues])
     if not inputs.vanished.get(queue):
         return unserved
     return f"{unserved}; {inputs.vanished[queue]} in no queue and with no known worker: run unseen, or lost"

@@ -101,7 +101,7 @@ _KINDS = (
     RuleKind(
         Rule(_T.NO_ACTIVE_WORKERS, _S.CRITICAL, 1, for_seconds=15, resolve_after_seconds=5),
         Unit.WORKERS,
-        "Workers online, fewer than the threshold.",
+        "Workers online, fewer than the threshold; where those that are missed were drained, a note.",
         lowest=1,
         highest=100_000,
         raised_below=True,

@@ -234,8 +234,7 @@ function Past({ alerts, rules }: { alerts: readonly Alert[]; rules: readonly Rul
             </span>
             <span class="end muted">
               {unit && <span class="num">{measured(alert.value, unit)} at its end · </span>}
-              <Time at={alert.began_at} /> · lasted{" "}
-              <Lasting from={alert.began_at} to={alert.ended_at} />
+              <Time at={alert.began_at} /> · lasted <Lasting from={alert.began_at} to={alert.ended_at} />
             </span>
           </li>
         );
