@@ -40,6 +40,7 @@ class Child:
     `is_held`: it gets ready and then reads its stdin, which ends when the supervisor lets it go.
     `umask`: of the files that it makes; None leaves that of `up`.
     `stays_away`: asked after an exit with 0, again and again, whether it is wanted to stay away; it may block.
+    `comes_back`: how it is brought back then, as the end of a sentence.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Child:
     is_held: bool = False
     umask: int | None = PRIVATE_UMASK
     stays_away: Callable[[], bool] | None = field(default=None, repr=False)
+    comes_back: str = ""
 
 
 class _PrivateFileHandler(RotatingFileHandler):

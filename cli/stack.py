@@ -18,6 +18,7 @@ from cli.embedded.postgres import PostgresServer
 from cli.embedded.valkey import ValkeyServer
 from cli.flower_login import with_login
 from cli.launch import launch_command
+from cli.options import DEFAULT_URL
 from settings import Settings
 from store.inspection import is_drained
 
@@ -113,7 +114,7 @@ def children(settings: Settings, environment: dict[str, str]) -> list[Child]:
     """Return the children that readiness depends on. The mirror is first: workers are held until it hears them."""
     mirror = replace(own_child("mirror", environment), announces="mirror_ready")
     others = [own_child(name, environment) for name in ("api", "loops")]
-    return [mirror, *others, *(_worker(name, environment) for name in worker_names(settings))]
+    return [mirror, *others, *(_worker(name, settings, environment=environment) for name in worker_names(settings))]
 
 
 def late_children(settings: Settings, environment: dict[str, str]) -> list[Child]:
@@ -136,12 +137,18 @@ def worker_names(settings: Settings) -> list[str]:
     return [f"worker-{number}" for number in range(1, settings.workers + 1)]
 
 
+def words_of_return(node: str, url: str) -> str:
+    """Return how a drained worker of `up` comes back, as the end of a sentence."""
+    where = "" if url == DEFAULT_URL else f" --url {url}"
+    return f"until it is resumed: celeriac workers resume {node}{where}"
+
+
 def _url(host: str, port: int) -> str:
     host = ANY_ADDRESS.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _worker(name: str, environment: dict[str, str]) -> Child:
+def _worker(name: str, settings: Settings, *, environment: dict[str, str]) -> Child:
     """Return a worker. Its node name is the same in every life and after every `up`: the mirror knows a
     worker by it."""
     node = f"{name}@{socket.gethostname()}"
@@ -151,4 +158,12 @@ def _worker(name: str, environment: dict[str, str]) -> Child:
     child = own_child("worker", own, "--held", "--hostname", node)
     stays_away = partial(is_drained, environment["CELERIAC_DATABASE_URL"], node)
     # Files that people's tasks write are theirs to open to others; ours are written by the other children.
-    return replace(child, name=name, is_held=True, stop_signals=WORKER_STOP_SIGNALS, stays_away=stays_away, umask=None)
+    return replace(
+        child,
+        name=name,
+        is_held=True,
+        stop_signals=WORKER_STOP_SIGNALS,
+        stays_away=stays_away,
+        comes_back=words_of_return(node, api_url(settings)),
+        umask=None,
+    )

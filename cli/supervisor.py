@@ -173,7 +173,8 @@ class Supervisor:
         rested = False
         while not running.stopping.done() and await self._is_unwanted(running):
             if not rested:
-                print(f"celeriac: {running.child.name} ended and stays away", file=sys.stderr, flush=True)
+                words = f"celeriac: {running.child.name} ended and stays away {running.child.comes_back}".rstrip()
+                print(words, file=sys.stderr, flush=True)
             rested = running.rests = True
             await asyncio.wait([running.stopping], timeout=REST_SECONDS)
         running.rests = False

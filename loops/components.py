@@ -1,7 +1,7 @@
 """Whether the servers and the mirror that all of this leans on are there, as the loops see it, and since when not."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Mapping
 
 import structlog
 from redis.asyncio import Redis
@@ -13,6 +13,7 @@ from services.components import Check, ComponentChecks, Unwell, reason_of
 from services.resident.signs_of_life import is_alive
 
 DEADLINE_SECONDS = 3.0
+ROUND_SECONDS = 2.0
 ANSWERS = (Unwell, Unavailable, RedisError, OSError)
 """What says that a component is not well. Any other error is a fault of ours, and not taken for an outage."""
 
@@ -20,23 +21,40 @@ log = structlog.get_logger(__name__)
 
 
 class Components:
-    """Asks components; `checks` go by the component's name."""
+    """Asks components in rounds of its own, so that whoever wants to know never waits for one that hangs; `checks` go
+    by the component's name, and `tell` is called when one has fallen silent or answers again.
+    """
 
-    def __init__(self, checks: Mapping[str, Check], *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self,
+        checks: Mapping[str, Check],
+        *,
+        tell: Callable[[], None] = lambda: None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> None:
         self._checks = ComponentChecks(checks, deadline_seconds=deadline_seconds)
-        self._silent_since: dict[str, datetime] = {}
+        self._tell = tell
+        self._silent_since: dict[str, float] = {}
+        """By name, on the monotonic clock: when the first question was asked that had no answer."""
 
-    async def ask(self) -> dict[str, float]:
-        """Return the seconds since a component's first question without an answer; those that answer are left out."""
-        asked_at = datetime.now(UTC)
+    async def run_once(self) -> float:
+        """Ask all of them once; takes as long as the deadline."""
+        asked_at = time.monotonic()
         errors = await self._checks.ask()
         for error in errors.values():
             if not isinstance(error, ANSWERS):
                 raise error
             log.debug("component_silent", error=reason_of(error))
-        self._silent_since = {name: self._silent_since.get(name, asked_at) for name in errors}
-        now = datetime.now(UTC)
-        return {name: (now - since).total_seconds() for name, since in self._silent_since.items()}
+        before = self._silent_since
+        self._silent_since = {name: before.get(name, asked_at) for name in errors}
+        if before.keys() != errors.keys():
+            self._tell()
+        return ROUND_SECONDS
+
+    def silent(self) -> dict[str, float]:
+        """Return the seconds since a component's first question without an answer; those that answer are left out."""
+        now = time.monotonic()
+        return {name: now - since for name, since in self._silent_since.items()}
 
     async def close(self) -> None:
         """Give up whatever is still being asked."""

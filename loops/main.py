@@ -1,7 +1,7 @@
 """The loops process: opens what the loops need, runs them all, stops them together."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -93,15 +93,15 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
         engine, redis = _open(stack, settings)
         layout = Layout(settings.broker_options, is_told=False)
         gateways = _gateways(stack, settings, layout=layout)
-        publisher, singly, control, results, queues, mover, presence, prefixes = gateways
+        publisher, singly, control, results, queues, mover, presence, _ = gateways
         proofs = Proofs(engine, control, presence=presence, redis=redis)
         marks = await stack.enter_async_context(DegradationMarks(redis))
         counters = await stack.enter_async_context(Counters(redis))
         count_published = partial(counters.add, CounterName.DISPATCHED)
         dispatch = DispatchRound(engine, publisher, marks=marks, broker=queues, tell_published=count_published)
-        components = _components(stack, redis, queues=queues, results=results)
         life = await stack.enter_async_context(SignOfLife(redis, LOOPS))
         lives = LivesRound(redis, lambda: life.present_since)
+        components = _components(stack, redis, queues=queues, results=results, tell=lives.wake)
         orders = WorkerOrders(control, PauseKeys(redis))
         drains = Drains(engine, control, orders=orders, presence=presence, redis=redis)
         hides = settings.redaction
@@ -109,9 +109,8 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
             engine, results, queues=queues, proofs=proofs, resend_unproven=settings.resend_unproven, redaction=hides
         )
         rescuing = Gateway(presence, mover, queues, control, results)
-        doors = partial(list_open_hosts, redis)
-        alerts = AlertsRound(
-            engine, queues, components=components, marks=marks, lives=lives, prefixes=prefixes, find_open_hosts=doors
+        alerts = _alerts_round(
+            stack, redis, engine=engine, gateways=gateways, components=components, marks=marks, lives=lives
         )
         sender = await stack.enter_async_context(Sender(settings.webhook_allow_networks))
         submitted = await stack.enter_async_context(Listener(database_url, OUTBOX))
@@ -135,6 +134,7 @@ async def run(settings: Settings, stopping: asyncio.Event, *, with_webhooks: boo
             Loop("search_index", SearchIndexRound(engine, redaction=hides)),
             Loop("rollups", RollupsRound(engine)),
             Loop("lives", lives),
+            Loop("components", components),
             Loop("alerts", alerts, lives.wait),
             Loop("notifications", NotificationsRound(engine, sender, public_url=settings.public_url)),
         )
@@ -255,9 +255,35 @@ def _gateways(stack: AsyncExitStack, settings: Settings, *, layout: Layout) -> _
     return gateways
 
 
-def _components(stack: AsyncExitStack, redis: Redis, *, queues: QueueReader, results: ResultReader) -> Components:
+def _components(
+    stack: AsyncExitStack, redis: Redis, *, queues: QueueReader, results: ResultReader, tell: Callable[[], None]
+) -> Components:
     """Make what asks whether the servers and the mirror are well, to be closed with the stack."""
     servers = server_checks(redis, queues=queues, results=results)
-    components = Components(servers | {MIRROR: partial(check_mirror, redis)})
+    components = Components(servers | {MIRROR: partial(check_mirror, redis)}, tell=tell)
     stack.push_async_callback(components.close)
     return components
+
+
+def _alerts_round(
+    stack: AsyncExitStack,
+    redis: Redis,
+    *,
+    engine: AsyncEngine,
+    gateways: _Gateways,
+    components: Components,
+    marks: DegradationMarks,
+    lives: LivesRound,
+) -> AlertsRound:
+    """Make what looks for alerts, to be closed with the stack."""
+    looking = AlertsRound(
+        engine,
+        gateways.queues,
+        components=components,
+        marks=marks,
+        lives=lives,
+        prefixes=gateways.prefixes,
+        find_open_hosts=partial(list_open_hosts, redis),
+    )
+    stack.push_async_callback(looking.close)
+    return looking

@@ -62,12 +62,16 @@ class LivesRound:
         return seconds_by_process
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Wait until another process has ended or come back, at most this long."""
+        """Wait until another process has ended or come back, or `wake` is called, at most this long."""
         try:
             await asyncio.wait_for(self._changed.wait(), timeout_seconds)
         except TimeoutError:
             return
         self._changed.clear()
+
+    def wake(self) -> None:
+        """End the wait of whoever waits for a change."""
+        self._changed.set()
 
     async def forget(self, processes: Collection[str]) -> None:
         """Note that an alert was raised for the ends of these kinds of process, where there were any."""

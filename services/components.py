@@ -50,6 +50,21 @@ class Questions:
             task.add_done_callback(lambda ended: self._note_end(name, ended))
         return self._asking[name]
 
+    async def answer(self, name: str, question: Callable[[], Awaitable[T]], *, within_seconds: float) -> T:
+        """Return what the component answers. Raises its error, or Unwell where it does not answer in time."""
+        if self.is_busy(name):
+            raise Unwell("still busy with an abandoned check")
+        task = self.ask(name, question)
+        done, _ = await asyncio.wait({task}, timeout=within_seconds)
+        if not done:  # perhaps because our own event loop was busy: an answer that has come meanwhile is read first
+            done, _ = await asyncio.wait({task}, timeout=LAST_LOOK_SECONDS)
+        if not done:
+            task.cancel()
+            raise Unwell("no answer in time")
+        if task.cancelled():  # from inside: by whatever it waited for
+            raise Unwell("gave up")
+        return task.result()
+
     async def close(self, *, limit_seconds: float = DEADLINE_SECONDS) -> None:
         """Give up whatever is still being asked."""
         for task in self._asking.values():
@@ -83,21 +98,11 @@ class ComponentChecks:
         await self._questions.close(limit_seconds=self._deadline_seconds)
 
     async def _ask(self, name: str) -> Exception | None:
-        if self._questions.is_busy(name):
-            return Unwell("still busy with an abandoned check")
-        task = self._questions.ask(name, self._checks[name])
-        done, _ = await asyncio.wait({task}, timeout=self._deadline_seconds)
-        if not done:  # perhaps because our own event loop was busy: an answer that has come meanwhile is read first
-            done, _ = await asyncio.wait({task}, timeout=LAST_LOOK_SECONDS)
-        if not done:
-            task.cancel()
-            return Unwell("no answer in time")
-        if task.cancelled():  # from inside: by whatever it waited for
-            return Unwell("gave up")
-        error = task.exception()
-        if error is not None and not isinstance(error, Exception):
-            raise error
-        return error
+        try:
+            await self._questions.answer(name, self._checks[name], within_seconds=self._deadline_seconds)
+        except Exception as error:
+            return error
+        return None
 
 
 def server_checks(redis: Redis, *, queues: QueueReader, results: ResultReader) -> dict[str, Check]:

@@ -29,6 +29,11 @@ class AlertModel(ResponseModel):
     acknowledged: bool
     acknowledged_at: Timestamp | None
     resolved_at: Timestamp | None = Field(description="null while the condition lasts.")
+    began_at: Timestamp = Field(
+        description="Since when it is or was so, as far as is known: before it was raised. Of what is counted, since "
+        "when it was first seen so."
+    )
+    ended_at: Timestamp | None = Field(description="When it was first seen well again; null while it lasts.")
     subject: str | None = Field(
         description="Queue, worker, task name or component; null for the system as a whole.", examples=["payments"]
     )
@@ -46,6 +51,8 @@ class AlertModel(ResponseModel):
             acknowledged=row.acknowledged_at is not None,
             acknowledged_at=row.acknowledged_at,
             resolved_at=row.resolved_at,
+            began_at=row.began_at or row.created_at,
+            ended_at=row.ended_at or row.resolved_at,
             subject=row.subject or None,
             value=row.value,
             threshold=row.threshold,

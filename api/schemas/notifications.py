@@ -112,7 +112,9 @@ class ChannelModel(ResponseModel):
     enabled: bool
     created_at: Timestamp
     created_by: str
-    failing_since: Timestamp | None = Field(description="When it first failed since it last took a message.")
+    failing_since: Timestamp | None = Field(
+        description="When a message first failed since one was last taken; tests that fail do not count."
+    )
     last_attempt_at: Timestamp | None
     last_outcome: Outcome | None
     last_code: int | None = Field(description="What a service that refused answered, over HTTP or SMTP.")

@@ -10,7 +10,7 @@ from cli.beside.app import AppFacts
 from cli.child import Child
 from cli.errors import CliError
 from cli.launch import launch_command
-from cli.stack import WORKER_STOP_SIGNALS
+from cli.stack import WORKER_STOP_SIGNALS, words_of_return
 from cli.up import GUEST_WORKER
 from store.inspection import is_drained
 
@@ -38,5 +38,6 @@ def app_worker(
         environment={**environment, "PYTHONUNBUFFERED": "1", "CELERIAC_REDIS_URL": addresses.redis_url},
         stop_signals=WORKER_STOP_SIGNALS,
         stays_away=partial(is_drained, addresses.database_url, node),
+        comes_back=words_of_return(node, addresses.api_url),
         umask=None,
     )

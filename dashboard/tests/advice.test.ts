@@ -39,3 +39,13 @@ test("a type of a later version still has a name ", () => {
   });
   assert.equal(adviceFor({ type: "constructor", subject: null }).name, "Constructor");
 });
+
+test("workers that somebody holds back are to be resumed, and nothing is said to be broken", () => {
+  const description = "Number of online workers fell below 1: w1 was drained at 2026-11-26 12:00 UTC by ops";
+  const { steps } = adviceFor({ type: "NO_ACTIVE_WORKERS", subject: null, description });
+  assert.equal(steps.length, 1);
+  assert.match(steps[0]!.text, /^Somebody wants it so. Resume /);
+  assert.ok(
+    adviceFor({ type: "NO_ACTIVE_WORKERS", subject: null, description: "fell below 1" }).steps.length > 1,
+  );
+});

@@ -16,6 +16,8 @@ const alert = (over: Partial<Alert>): Alert => ({
   acknowledged: false,
   acknowledged_at: null,
   resolved_at: null,
+  began_at: "2026-11-26T11:56:00Z",
+  ended_at: null,
   subject: null,
   value: 30,
   threshold: 20,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from domain.alerts.held import HeldWorker, drained_away, tell_held
 from domain.alerts.rules import KINDS, AlertType, Rule, Severity
 from domain.broker_options import OptionDifference
 from domain.degradation import BROKER
@@ -50,6 +51,9 @@ class AlertInputs:
     """Tasks by queue that are due and not handed to the broker."""
     unserved: Collection[str] = frozenset()
     """Queues that surely no online worker consumes."""
+    stopped: Collection[str] = frozenset()
+    """Queues whose online consumers are all held back by people."""
+    held: Collection[HeldWorker] = ()
     online_workers: int = 0
     silent_workers: Readings = field(default_factory=dict)
     without_events: Collection[str] = ()
@@ -160,6 +164,8 @@ class AlertFinding:
     value: float
     rule: Rule
     description: str
+    lasted_seconds: float = 0.0
+    """How long it has been so, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,8 @@ class Judgement:
     raised: tuple[AlertFinding, ...]
     still_open: tuple[AlertFinding, ...]
     """Open before and after, with the present value."""
-    resolved: tuple[Key, ...]
+    resolved: Mapping[Key, float]
+    """What is over, with the seconds since it was first seen so."""
     pending: Pending
     """What the next look must be given."""
 
@@ -185,7 +192,7 @@ def judge_alerts(
     """Which alerts to raise, to refresh and to resolve. What could not be measured leaves its alerts as they are."""
     raised: list[AlertFinding] = []
     still_open: list[AlertFinding] = []
-    resolved: list[Key] = []
+    resolved: dict[Key, float] = {}
     waiting: dict[tuple[Key, bool], datetime] = {}
     for rule in rules.values():
         readings = _READ[rule.type](inputs, rule) if rule.enabled else NOTHING
@@ -199,13 +206,17 @@ def judge_alerts(
             if opens is not breached:
                 waiting[key, breached] = since
             if is_open and not opens:
-                resolved.append(key)
+                resolved[key] = (now - since).total_seconds()
             if opens and value is not None:
                 finding = AlertFinding(
-                    key, value, _as_severe(rule, key[1], inputs=inputs), describe_alert(rule, key[1], inputs=inputs)
+                    key,
+                    value,
+                    _as_severe(rule, key[1], inputs=inputs),
+                    describe_alert(rule, key[1], inputs=inputs),
+                    value if KINDS[rule.type].is_age else (now - since).total_seconds(),
                 )
                 (still_open if is_open else raised).append(finding)
-    return Judgement(tuple(raised), tuple(still_open), tuple(resolved), waiting)
+    return Judgement(tuple(raised), tuple(still_open), resolved, waiting)
 
 
 def is_breached(rule: Rule, value: float, *, is_open: bool) -> bool:
@@ -225,14 +236,37 @@ def advance_alert(rule: Rule, *, is_open: bool, breached: bool, since: datetime,
     """Whether the alert is open after this look, at which the condition has been as it is now `since` then."""
     if not rule.enabled or is_open is breached:
         return breached
-    patience = timedelta(seconds=rule.for_seconds if breached else rule.resolve_after_seconds)
-    return breached if now - since >= patience else is_open
+    return breached if now - since >= _patience(rule, breached) else is_open
+
+
+def seconds_to_next(
+    rules: Mapping[AlertType, Rule], pending: Pending, *, down: Readings, now: datetime
+) -> float | None:
+    """Return the seconds until something is raised or resolved if all stays as it is; None if nothing is on its way."""
+    waits = [
+        (_patience(rules[alert_type], breached) - (now - since)).total_seconds()
+        for ((alert_type, _), breached), since in pending.items()
+    ]
+    limit = rules[AlertType.COMPONENT_DOWN].threshold
+    return min([*waits, *(limit - seconds for seconds in down.values() if seconds <= limit)], default=None)
+
+
+def _patience(rule: Rule, breached: bool) -> timedelta:
+    return timedelta(seconds=rule.for_seconds if breached else rule.resolve_after_seconds)
 
 
 def _as_severe(rule: Rule, subject: str, *, inputs: AlertInputs) -> Rule:
-    """A parked task is nobody else's trouble: critical is only what holds up the rest."""
-    harmless = rule.type is AlertType.DISPATCH_STALLED and subject in inputs.parked
-    return replace(rule, severity=Severity.WARNING) if harmless and rule.severity is Severity.CRITICAL else rule
+    """What harms nobody else, as a parked task, is no more than a warning, and what somebody wanted a note."""
+    severity = rule.severity
+    if rule.type is AlertType.DISPATCH_STALLED and subject in inputs.parked and severity is Severity.CRITICAL:
+        severity = Severity.WARNING
+    if rule.type is AlertType.NO_ACTIVE_WORKERS and _drained(rule, inputs):
+        severity = Severity.INFO
+    return replace(rule, severity=severity)
+
+
+def _drained(rule: Rule, inputs: AlertInputs) -> list[HeldWorker]:
+    return drained_away(inputs.held, online=inputs.online_workers, wanted=rule.threshold)
 
 
 def _keys(alert_type: AlertType, readings: Readings, *, open_alerts: Collection[Key]) -> list[Key]:
@@ -270,6 +304,8 @@ def describe_alert(rule: Rule, subject: str, *, inputs: AlertInputs) -> str:
         together = _split_silent(inputs, rule)[1]
         named = some_of(sorted(together), most=MOST_NAMED)
         return f"{len(together)} more workers were silent without a goodbye: {named}"
+    if rule.type is AlertType.NO_ACTIVE_WORKERS:
+        return said + tell_held(_drained(rule, inputs))
     if rule.type is AlertType.EVENTS_OFF:
         named = some_of(sorted(inputs.without_events), most=MOST_NAMED)
         return f"{said}, so their tasks are seen late or not at all: {named}"
@@ -294,6 +330,10 @@ def _lasting(rule: Rule) -> str:
 
 def _why_not_picked_up(queue: str, inputs: AlertInputs) -> str:
     unserved = "; no online worker consumes it" if queue in inputs.unserved else ""
+    if queue in inputs.stopped:
+        unserved = "; who consumes it is held back"
+    if unserved:
+        unserved += tell_held([worker for worker in inputs.held if queue in worker.queues])
     if not inputs.vanished.get(queue):
         return unserved
     return f"{unserved}; {inputs.vanished[queue]} in no queue and with no known worker: run unseen, or lost"

@@ -78,6 +78,8 @@ class RuleKind:
     """Thresholds lie between these two."""
     raised_below: bool = False
     """Raised below the threshold instead of above it."""
+    is_age: bool = False
+    """The value is for how long it has been so."""
     resolve_fraction: float = 1.0
     """An open alert stays until the value falls to this part of the threshold, so that it does not flap around it."""
 
@@ -99,7 +101,7 @@ _KINDS = (
     RuleKind(
         Rule(_T.NO_ACTIVE_WORKERS, _S.CRITICAL, 1, for_seconds=15, resolve_after_seconds=5),
         Unit.WORKERS,
-        "Workers online, fewer than the threshold.",
+        "Workers online, fewer than the threshold; where those that are missed were drained, a note.",
         lowest=1,
         highest=100_000,
         raised_below=True,
@@ -110,6 +112,7 @@ _KINDS = (
         "Silence of a worker that has not said goodbye; after the window it counts as gone for good.",
         lowest=SILENCE.total_seconds(),
         highest=LONGEST_SECONDS,
+        is_age=True,
     ),
     RuleKind(
         Rule(
@@ -133,6 +136,7 @@ _KINDS = (
         "Time that a task has been running, beyond its own timeout where it has one; the longest of each task name.",
         lowest=1,
         highest=LONGEST_SECONDS,
+        is_age=True,
     ),
     RuleKind(
         Rule(_T.TASKS_NOT_PICKED_UP, _S.WARNING, 60, for_seconds=0, resolve_after_seconds=5),
@@ -140,6 +144,7 @@ _KINDS = (
         "Time since a task was handed to the broker without any worker receiving it; the longest of each queue.",
         lowest=1,
         highest=LONGEST_SECONDS,
+        is_age=True,
     ),
     RuleKind(
         Rule(_T.DISPATCH_STALLED, _S.CRITICAL, 30, for_seconds=0, resolve_after_seconds=5),
@@ -147,6 +152,7 @@ _KINDS = (
         "Time that a due task has not been taken by the broker: the longest of all, and of each queue that is refused.",
         lowest=1,
         highest=LONGEST_SECONDS,
+        is_age=True,
     ),
     RuleKind(
         Rule(_T.EVENTS_MISSED, _S.INFO, 0, for_seconds=0, resolve_after_seconds=0, window_seconds=3_600),
@@ -162,6 +168,7 @@ _KINDS = (
         "unasked counts at once.",
         lowest=0,
         highest=LONGEST_SECONDS,
+        is_age=True,
     ),
     RuleKind(
         Rule(_T.BROKER_OPTIONS_DIFFER, _S.WARNING, 0, for_seconds=5, resolve_after_seconds=5),
@@ -190,6 +197,7 @@ _KINDS = (
         "Time since a channel of notifications last took a message, if it has refused or missed one since.",
         lowest=0,
         highest=LONGEST_SECONDS,
+        is_age=True,
     ),
     RuleKind(
         Rule(_T.WEBHOOK_FAILING, _S.WARNING, 3_600, for_seconds=0, resolve_after_seconds=5),
@@ -197,6 +205,7 @@ _KINDS = (
         "Time since which all that was sent to a webhook has failed.",
         lowest=1,
         highest=LONGEST_SECONDS,
+        is_age=True,
     ),
 )
 KINDS: Mapping[AlertType, RuleKind] = MappingProxyType({kind.default.type: kind for kind in _KINDS})

@@ -78,9 +78,10 @@ def _line(notice: Notice) -> str:
     alert = notice.alert
     subject = f" {cut(alert.subject, most=MAX_SUBJECT)}" if alert.subject else ""
     said = f"{alert.type}{subject}: {cut(alert.description, most=MAX_DESCRIPTION)}"
+    began = _time(alert.began_at or alert.created_at)
     if alert.resolved_at is None:
-        return f"- {alert.severity} {said} (since {_time(alert.created_at)})"
-    return f"- RESOLVED {said} ({_time(alert.created_at)} to {_time(alert.resolved_at)})"
+        return f"- {alert.severity} {said} (since {began})"
+    return f"- RESOLVED {said} ({began} to {_time(alert.ended_at or alert.resolved_at)})"
 
 
 def _time(at: datetime) -> str:

@@ -73,6 +73,8 @@ class AlertSeen:
     created_at: datetime
     acknowledged_at: datetime | None = None
     resolved_at: datetime | None = None
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

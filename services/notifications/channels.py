@@ -136,7 +136,7 @@ async def try_channel(
     text = write_test(channel.name, public_url)
     attempt = await send_through(transact, sender, channel_id=channel.channel_id, text=text)
     async with transact() as connection:
-        await channels.note_attempt(connection, channel.channel_id, attempt=attempt)
+        await channels.note_attempt(connection, channel.channel_id, attempt=attempt, by_hand=True)
         change = Change(Action.CHANNEL_TEST, str(channel.channel_id), after={"outcome": attempt.outcome.value})
         await record_change(connection, change, author=author)
     return attempt

@@ -1,6 +1,6 @@
 """Alerts and their rules, as stored. What they are judged by is measured in `for_alerts.py`."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,6 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -28,6 +27,7 @@ from uuid_utils.compat import uuid7
 from domain.alerts.conditions import AlertFinding, Key
 from domain.alerts.rules import AlertType, Rule, Severity
 from store.batch import Columns, batch_of, bind_rows
+from store.queries.ages import interval_of
 from store.tables.alerts import alert_rules, alerts
 
 
@@ -45,6 +45,9 @@ class AlertRow:
     created_at: datetime
     acknowledged_at: datetime | None
     resolved_at: datetime | None
+    began_at: datetime | None = None
+    """Is None for one that an older version raised."""
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +127,11 @@ _FOUND: Columns = {
     "value": Double(),
     "threshold": Double(),
 }
-_found = batch_of(**_FOUND)
-_insert_found = insert(alerts).from_select((*_FOUND, "created_at"), select(*_found.c, func.now()))
+_found = batch_of(**_FOUND, lasted=Double())
+_insert_found = insert(alerts).from_select(
+    (*_FOUND, "created_at", "began_at"),
+    select(*(_found.c[name] for name in _FOUND), func.now(), func.now() - interval_of(_found.c.lasted)),
+)
 _NAMED = (alerts.c.type, alerts.c.subject, alerts.c.alert_id)
 _REFRESHED = ("severity", "description", "value", "threshold")
 _save = _insert_found.on_conflict_do_update(
@@ -142,7 +148,7 @@ async def save(connection: AsyncConnection, findings: Iterable[AlertFinding]) ->
     Returns the ids of those that were raised or are others than before.
     """
     rows = [_found_row(finding) for finding in findings]
-    return _ids_of(await connection.execute(_save, bind_rows(tuple(_FOUND), rows))) if rows else {}
+    return _ids_of(await connection.execute(_save, bind_rows((*_FOUND, "lasted"), rows))) if rows else {}
 
 
 def _ids_of(rows: Iterable[Any]) -> dict[Key, UUID]:
@@ -153,16 +159,24 @@ def _found_row(finding: AlertFinding) -> tuple[object, ...]:
     rule = finding.rule
     # A batch's column is of one type: a count beside an age would be refused.
     numbers = float(finding.value), float(rule.threshold)
-    return (uuid7(), *finding.key, rule.severity.value, finding.description, *numbers)
+    return (uuid7(), *finding.key, rule.severity.value, finding.description, *numbers, finding.lasted_seconds)
 
 
-async def resolve(connection: AsyncConnection, keys: Collection[Key]) -> dict[Key, UUID]:
-    """Close the open alerts of these types and subjects, and return their ids (index alerts_open)."""
-    if not keys:
-        return {}
-    wanted = tuple_(alerts.c.type, alerts.c.subject).in_([(alert_type.value, subject) for alert_type, subject in keys])
-    closed = update(alerts).where(wanted, alerts.c.resolved_at.is_(None)).values(resolved_at=func.now())
-    return _ids_of(await connection.execute(closed.returning(*_NAMED)))
+_over = batch_of(type=Text(), subject=Text(), ago=Double())
+_resolve = (
+    update(alerts)
+    .where(alerts.c.type == _over.c.type, alerts.c.subject == _over.c.subject, alerts.c.resolved_at.is_(None))
+    .values(resolved_at=func.now(), ended_at=func.greatest(alerts.c.began_at, func.now() - interval_of(_over.c.ago)))
+    .returning(*_NAMED)
+)
+
+
+async def resolve(connection: AsyncConnection, over: Mapping[Key, float]) -> dict[Key, UUID]:
+    """Close the open alerts of these types and subjects, which ended so many seconds ago, and return their ids (index
+    alerts_open).
+    """
+    rows = [(alert_type.value, subject, ago) for (alert_type, subject), ago in over.items()]
+    return _ids_of(await connection.execute(_resolve, bind_rows(("type", "subject", "ago"), rows))) if rows else {}
 
 
 async def forget_resolved(connection: AsyncConnection, *, older_than: timedelta) -> None:

@@ -6,7 +6,7 @@ Ages are in seconds by the database's clock. No answer names more than `MOST_SUB
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -14,11 +14,15 @@ from sqlalchemy import (
     Float,
     Interval,
     Select,
+    Text,
     and_,
     bindparam,
+    case,
     cast,
     extract,
     func,
+    literal,
+    or_,
     select,
     true,
 )
@@ -26,7 +30,9 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.alerts.conditions import AlertInputs, Key, Parked
+from domain.alerts.held import HeldWorker
 from domain.alerts.rules import AlertType
+from domain.audit import NAMELESS, Action
 from domain.degradation import BlockedWork
 from domain.states import Phase, Status
 from domain.webhooks.webhook import Because, State
@@ -35,9 +41,11 @@ from store.batch import IDS
 from store.queries.ages import seconds_since
 from store.queries.lost import doubts
 from store.queries.outbox import is_calm, is_refused
-from store.queries.workers.nodes import has_not_left, is_online, last_sign
+from store.queries.workers.nodes import has_not_left, is_draining, is_online, is_paused, last_sign
 from store.queries.workers.strangers import is_stranger
 from store.tables.alerts import alerts
+from store.tables.audit import audit
+from store.tables.base import Time
 from store.tables.notifications import notification_channels
 from store.tables.tasks import gaps, outbox, tasks
 from store.tables.webhooks import webhooks
@@ -176,9 +184,47 @@ _failing_webhooks = select(webhooks.c.webhook_id, _age(webhooks.c.failing_since)
 )
 """How long all has failed that was sent to a webhook, by its id, also where that has disabled it (100 rows)."""
 
-_served = select(func.unnest(workers.c.queues).label("queue_name")).where(is_online()).distinct()
+_serving = (
+    select(func.unnest(workers.c.queues).label("queue_name"), or_(is_paused(), is_draining()).label("held"))
+    .where(is_online())
+    .subquery()
+)
+_served = select(_serving.c.queue_name, func.bool_and(_serving.c.held)).group_by(_serving.c.queue_name)
+"""The queues that online workers consume, and whether people hold back all of these."""
 _online = select(func.count(), func.count().filter(workers.c.queues.is_(None))).where(is_online())
 """How many workers are online, and how many of them have not yet told which queues they consume."""
+
+_asked = (
+    select(audit.c.at, case((audit.c.actor_kind.in_(NAMELESS), None), else_=audit.c.actor_name).label("by"))
+    .where(
+        audit.c.subject_id == cast(workers.c.worker_id, Text),
+        audit.c.action.in_([Action.WORKER_PAUSE.value, Action.WORKER_DRAIN.value]),
+    )
+    .order_by(audit.c.at.desc(), audit.c.audit_id.desc())
+    .limit(1)
+    .lateral()
+)
+_was_drained = workers.c.drain_started_at.is_not(None)
+_has_returned = and_(workers.c.drain_finished_at.is_not(None), is_online())
+_last_of_others = select(func.max(last_sign())).where(~is_online(), ~_was_drained, ~is_stranger()).scalar_subquery()
+_held = (
+    select(
+        workers.c.node,
+        _was_drained,
+        cast(extract("epoch", func.coalesce(_asked.c.at, workers.c.drain_started_at)), Float),
+        _asked.c.by,
+        workers.c.queues,
+        and_(
+            workers.c.drain_finished_at.is_not(None),
+            ~is_online(),
+            last_sign() > func.coalesce(_last_of_others, literal("-infinity").cast(Time)),
+        ),
+    )
+    .select_from(workers.outerjoin(_asked, true()))
+    .where(or_(and_(_was_drained, ~_has_returned), and_(is_online(), is_paused())))
+    .order_by(last_sign().desc())
+)
+"""Who is paused or was drained and has not come back, since when and by whom (index audit_subject)."""
 
 _consumed = (
     select(func.unnest(workers.c.queues).label("queue_name"))
@@ -210,6 +256,7 @@ _OTHERS: dict[str, Select[*tuple[Any, ...]]] = {
     "parked": _parked.limit(MOST_SUBJECTS),
     "without_events": _sends_no_events.limit(MOST_SUBJECTS),
     "served": _served,
+    "held": _held.limit(MOST_SUBJECTS),
     "consumed": _consumed.limit(MOST_SUBJECTS),
 }
 
@@ -246,6 +293,7 @@ async def measure(
     by_subject = {name: {subject or "": value for subject, value in answers[name]} for name in _BY_SUBJECT}
     by_subject["silent_workers"] = {hostname(node): age for node, age in by_subject["silent_workers"].items()}
     [[failed, finished]], [[online, undescribed]] = answers["ends"], answers["online"]
+    served = dict(answers["served"])
     oldest_due = None if blocked.everything else next((age for (age,) in answers["oldest_due"]), None)
     inputs = AlertInputs(
         **by_subject,
@@ -253,7 +301,9 @@ async def measure(
         finished=finished,
         online_workers=online,
         # Unknown while one of them has not said which queues it consumes.
-        unserved=frozenset() if undescribed else by_subject["not_picked_up"].keys() - set(_firsts(answers["served"])),
+        unserved=frozenset() if undescribed else frozenset(by_subject["not_picked_up"].keys() - served.keys()),
+        stopped=frozenset() if undescribed else frozenset(queue for queue, are_held in served.items() if are_held),
+        held=tuple(map(_held_worker, answers["held"])),
         without_events=[hostname(node) for node in _firsts(answers["without_events"])],
         oldest_due=oldest_due,
         parked={
@@ -262,6 +312,12 @@ async def measure(
     )
     open_alerts = frozenset((AlertType(kind), subject) for kind, subject in answers["open"])
     return Measured(inputs, _firsts(answers["consumed"]), open_alerts)
+
+
+def _held_worker(row: Sequence[Any]) -> HeldWorker:
+    node, is_drained, at, by, queues, left_last = row
+    since = None if at is None else datetime.fromtimestamp(at, UTC)
+    return HeldWorker(hostname(node), is_drained, since, by, frozenset(queues or ()), left_last)
 
 
 def _firsts(rows: Sequence[Sequence[Any]]) -> list[Any]:

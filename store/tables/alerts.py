@@ -17,11 +17,15 @@ alerts = Table(
     Column("created_at", Time, nullable=False),
     Column("acknowledged_at", Time),
     Column("resolved_at", Time),
+    Column("began_at", Time),
+    Column("ended_at", Time),
     Index("alerts_open", "type", "subject", unique=True, postgresql_where=text("resolved_at IS NULL")),
     Index("alerts_created", "created_at", "alert_id"),
     Index("alerts_resolved", "resolved_at", postgresql_where=text("resolved_at IS NOT NULL")),
 )
-"""What was found wrong, with at most one open row for each type and subject; the empty subject is the whole system."""
+"""What was found wrong, with at most one open row for each type and subject; the empty subject is the whole system.
+`began_at` and `ended_at` are when it was so, `created_at` and `resolved_at` when that was said; of old rows only these.
+"""
 
 alert_rules = Table(
     "alert_rules",

@@ -80,7 +80,7 @@ def settled(database_url: str, *, raised: list[Key] = [], resolved: list[Key] = 
     async def store() -> None:
         engine = open_engine(database_url, pool_size=1)
         async with engine.begin() as connection:
-            await write_changes(connection, Judgement(tuple(found), (), tuple(resolved), {}))
+            await write_changes(connection, Judgement(tuple(found), (), dict.fromkeys(resolved, 0.0), {}))
         await engine.dispose()
 
     asyncio.run(store())
@@ -119,6 +119,7 @@ def test_an_alert_has_the_fields_of_the_reference_and_ours(client: httpx.Client)
     created_at = alert.pop("created_at")
     assert created_at.endswith("Z")
     assert datetime.fromisoformat(created_at).tzinfo
+    assert alert.pop("began_at") == created_at
     assert alert == {
         "type": "HIGH_QUEUE_DEPTH",
         "severity": "WARNING",
@@ -126,6 +127,7 @@ def test_an_alert_has_the_fields_of_the_reference_and_ours(client: httpx.Client)
         "acknowledged": False,
         "acknowledged_at": None,
         "resolved_at": None,
+        "ended_at": None,
         "subject": "payments",
         "value": 1500,
         "threshold": 1000,

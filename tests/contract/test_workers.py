@@ -178,7 +178,8 @@ def test_a_drained_worker_exits_stays_away_and_comes_back_when_it_is_resumed(sta
     assert progress["remaining_task_ids"] == []
     assert stack.wait_for_end(running_task)["status"] == "COMPLETED"
 
-    wait_for(lambda: "celeriac: worker-1 ended and stays away" in stack.errors())
+    said = "celeriac: worker-1 ended and stays away until it is resumed: celeriac workers resume worker-1@"
+    wait_for(lambda: said in stack.errors())
     assert worker(stack)["status"] == "OFFLINE"
     assert_refused(stack.client.post(f"{path}/drain"), 409, code="WORKER_OFFLINE")
     waiting = stack.submit("celeriac.echo", 1)

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psutil
@@ -134,6 +135,7 @@ def test_a_stretch_that_the_mirror_missed_is_told_until_its_rule_is_switched_off
 
 def test_a_broker_that_hangs_is_told_and_no_worker_is_blamed_for_it(freezable: Stack) -> None:
     change_rules(freezable, DISPATCH_STALLED={"threshold": 5}, WORKER_OFFLINE={"for_seconds": 0})
+    frozen_at = datetime.now(UTC)
     with frozen(freezable.child("valkey")):
         task_id = freezable.submit("celeriac.add", 1, 2)
         wait_for(lambda: len(find(freezable, "COMPONENT_DOWN")) == 3)
@@ -142,8 +144,15 @@ def test_a_broker_that_hangs_is_told_and_no_worker_is_blamed_for_it(freezable: S
         assert [alert["subject"] for alert in find(freezable, "DISPATCH_STALLED")] == [None]
         # Long enough for a worker of which nothing is heard to count as silent.
         wait_for(lambda: min(alert["value"] for alert in find(freezable, "COMPONENT_DOWN")) > 20)
+        thawed_at = datetime.now(UTC)
     assert freezable.wait_for_end(task_id)["result"] == 3
     kinds = ("COMPONENT_DOWN", "DISPATCH_STALLED")
     wait_for(lambda: not any(find(freezable, kind) for kind in kinds))
     wait_for(freezable.is_healthy)
     assert find(freezable, "WORKER_OFFLINE", include_resolved="true") == []
+    for alert in find(freezable, "COMPONENT_DOWN", include_resolved="true"):
+        began, raised, ended, resolved = (
+            datetime.fromisoformat(alert[name]) for name in ("began_at", "created_at", "ended_at", "resolved_at")
+        )
+        assert frozen_at < began < raised < thawed_at < ended < resolved
+        assert raised - began > timedelta(seconds=alert["threshold"])

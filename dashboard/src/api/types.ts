@@ -62,6 +62,9 @@ export interface Alert {
   acknowledged: boolean;
   acknowledged_at: string | null;
   resolved_at: string | null;
+  /** When it was so, as far as is known; the others are when that was said. */
+  began_at: string;
+  ended_at: string | null;
   subject: string | null;
   value: number;
   threshold: number;

@@ -16,7 +16,19 @@ export interface Advice {
 interface Told {
   type: string;
   subject: string | null;
+  description?: string;
 }
+
+/** Whether an alert names workers that somebody holds back, which is no failure of theirs. */
+const namesHeld = (alert: Told): boolean =>
+  ["NO_ACTIVE_WORKERS", "TASKS_NOT_PICKED_UP"].includes(alert.type) &&
+  / was (?:drained|paused)\b/.test(alert.description ?? "");
+
+const RESUME: Step = {
+  text: "Somebody wants it so. Resume lets a worker work again, and starts a drained one of `celeriac up`; any other is started where it runs.",
+  to: "/workers",
+  label: "Workers",
+};
 
 const inPath = (subject: string): string => encodeURIComponent(subject);
 const queuePage = (subject: string | null): string => (subject ? `/queues/${inPath(subject)}` : "/queues");
@@ -199,7 +211,8 @@ const ADVICE: Record<string, (subject: string | null) => Advice> = {
 /** Return what to do about an alert; of a type that is not known here, its name. */
 export function adviceFor(alert: Told): Advice {
   const known = Object.hasOwn(ADVICE, alert.type) ? ADVICE[alert.type] : undefined;
-  return known?.(alert.subject || null) ?? { name: nameOf(alert.type), steps: [] };
+  const advice = known?.(alert.subject || null) ?? { name: nameOf(alert.type), steps: [] };
+  return namesHeld(alert) ? { ...advice, steps: [RESUME] } : advice;
 }
 
 /** Every type that has advice. */

@@ -108,17 +108,24 @@ _note = (
         last_code=bindparam("code"),
         last_delivered_at=case((bindparam("delivered"), func.now()), else_=notification_channels.c.last_delivered_at),
         failing_since=case(
-            (bindparam("delivered"), None), else_=func.coalesce(notification_channels.c.failing_since, func.now())
+            (bindparam("delivered"), None),
+            (bindparam("by_hand"), notification_channels.c.failing_since),
+            else_=func.coalesce(notification_channels.c.failing_since, func.now()),
         ),
     )
 )
 
 
-async def note_attempt(connection: AsyncConnection, channel_id: UUID, *, attempt: Attempt) -> None:
-    """Keep what became of the last attempt, and since when none has come through (primary key)."""
+async def note_attempt(
+    connection: AsyncConnection, channel_id: UUID, *, attempt: Attempt, by_hand: bool = False
+) -> None:
+    """Keep what became of the last attempt, and since when none has come through (primary key).
+
+    A test by hand that fails is no message that anybody missed: whoever made it is told.
+    """
     values = {"outcome": attempt.outcome.value, "code": attempt.code}
     delivered = attempt.outcome is Outcome.DELIVERED
-    await connection.execute(_note, {"wanted": channel_id, "delivered": delivered, **values})
+    await connection.execute(_note, {"wanted": channel_id, "delivered": delivered, "by_hand": by_hand, **values})
 
 
 async def drop_waiting(connection: AsyncConnection, channel_id: UUID) -> None:

@@ -45,6 +45,7 @@ from domain.workers.status import (
     worker_status_of,
 )
 from store.batch import Columns, batch_of, bind_rows
+from store.queries.ages import interval_of
 from store.tables.base import Time
 from store.tables.tasks import tasks
 from store.tables.workers import workers
@@ -241,12 +242,8 @@ class WorkerRow:
 
 def patience() -> ColumnElement[timedelta]:
     """Return `domain.workers.status.patience`, in SQL."""
-    own = _seconds(func.coalesce(workers.c.heartbeat_seconds, 0.0) * HEARTBEATS_MISSED)
+    own = interval_of(func.coalesce(workers.c.heartbeat_seconds, 0.0) * HEARTBEATS_MISSED)
     return func.greatest(literal(SILENCE), func.least(own, literal(LONGEST_SILENCE)), type_=Interval)
-
-
-def _seconds(number: ColumnElement[Any]) -> ColumnElement[timedelta]:
-    return func.make_interval(0, 0, 0, 0, 0, 0, number, type_=Interval)
 
 
 def is_mute() -> ColumnElement[bool]:
@@ -377,7 +374,7 @@ def may_be_asked() -> ColumnElement[bool]:
 
     Each question may be a traceback in the log of a worker that cannot read it. A process that begins is asked at once.
     """
-    doubled = _seconds(func.power(2.0, func.least(workers.c.unanswered - 1, MOST_DOUBLED)) * SOONEST_SECONDS)
+    doubled = interval_of(func.power(2.0, func.least(workers.c.unanswered - 1, MOST_DOUBLED)) * SOONEST_SECONDS)
     latest = case((workers.c.described_at.is_(None), literal(LATEST)), else_=literal(LATEST_OF_DESCRIBED))
     return or_(
         workers.c.unanswered == 0,

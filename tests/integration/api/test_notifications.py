@@ -58,7 +58,7 @@ def test_a_channel_is_made_tested_changed_and_deleted_and_its_url_is_shown_nowhe
         assert (tested["delivered"], tested["outcome"], tested["code"]) == (False, "refused", 302)
         assert len(web.bodies) == 2
         failing = sound(api.get(path))
-        assert failing["failing_since"]
+        assert failing["failing_since"] is None, "whoever tests is answered, and nobody else is alarmed"
         assert failing["last_code"] == 302
 
         elsewhere = {"url": f"json://10.0.0.1/{SECRET}"}

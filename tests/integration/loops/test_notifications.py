@@ -19,7 +19,14 @@ from domain.notifications.delivery import MAX_WAITING, TRIED_FOR, MessageStatus,
 from gateway.notifications.sender import Sender
 from loops.notifications import NotificationsRound
 from services.alerts import measure, write_changes
-from services.notifications.channels import ChannelOrder, change_channel, check_url, create_channel, delete_channel
+from services.notifications.channels import (
+    ChannelOrder,
+    change_channel,
+    check_url,
+    create_channel,
+    delete_channel,
+    try_channel,
+)
 from services.notifications.routes import RouteOrder, change_route, create_route
 from store.engine import open_engine
 from store.queries.notifications.channels import Channel, list_channels
@@ -79,11 +86,11 @@ class World:
     async def raise_alerts(self, *keys: Key) -> None:
         found = [AlertFinding(key, 1, DEFAULT_RULES[key[0]], f"{key[0]} is wrong") for key in keys]
         async with self.engine.begin() as connection:
-            await write_changes(connection, Judgement(tuple(found), (), (), {}))
+            await write_changes(connection, Judgement(tuple(found), (), {}, {}))
 
     async def resolve(self, *keys: Key) -> None:
         async with self.engine.begin() as connection:
-            await write_changes(connection, Judgement((), (), keys, {}))
+            await write_changes(connection, Judgement((), (), dict.fromkeys(keys, 0.0), {}))
 
     async def run(self) -> None:
         """Rounds until nothing is to be done."""
@@ -176,16 +183,22 @@ async def test_a_channel_that_fails_is_tried_again_is_an_alert_and_is_told_throu
     async with world.engine.connect() as connection:
         inputs = (await measure(connection, DEFAULT_RULES, blocked=BlockedWork())).inputs
     assert inputs.failing_channels.keys() == {"web"}
+    await try_channel(
+        world.engine.begin, world.sender, channel_id=str(web_channel.channel_id), public_url=URL, author=AUTHOR
+    )
+    assert (await world.channels())["web"].failing_since == web_channel.failing_since, "a test does not hide it either"
 
     await world.raise_alerts((AlertType.NOTIFICATION_FAILING, "web"))
     await world.run()
     assert [message["Subject"] for message in mail.mails][1:] == ["WARNING: NOTIFICATION_FAILING is wrong"]
-    assert len(web.bodies) == 1
+    assert len(web.bodies) == 2
 
     web.status = 204
     await world.make_due()
     await world.run()
-    assert [body["title"] for body in web.bodies] == ["WARNING: HIGH_QUEUE_DEPTH is wrong"] * 2
+    assert [body["title"] for body in web.bodies if "Test" not in body["title"]] == [
+        "WARNING: HIGH_QUEUE_DEPTH is wrong"
+    ] * 2
     assert (await world.channels())["web"].failing_since is None
     assert [message.attempts for message in await world.messages()] == [1, 1, 2]
 

@@ -28,7 +28,7 @@ def finding(alert_type: AlertType, subject: str, *, value: float) -> AlertFindin
 def judgement(
     *, raised: tuple[AlertFinding, ...] = (), still_open: tuple[AlertFinding, ...] = (), resolved: tuple[Key, ...] = ()
 ) -> Judgement:
-    return Judgement(raised, still_open, resolved, {})
+    return Judgement(raised, still_open, dict.fromkeys(resolved, 0.0), {})
 
 
 async def settled(engine: AsyncEngine, outcome: Judgement) -> list[AlertRow]:
@@ -47,9 +47,26 @@ async def test_an_alert_is_stored_once_refreshed_and_resolved(engine: AsyncEngin
     assert again == replace(raised, value=25)
     (gone,) = await settled(engine, judgement(resolved=(key,)))
     assert gone.resolved_at is not None
-    assert replace(gone, resolved_at=None) == again
+    assert replace(gone, resolved_at=None, ended_at=None) == again
     async with engine.connect() as connection:
         assert await list_open_keys(connection) == frozenset()
+
+
+async def test_an_alert_tells_when_it_began_and_ended_beside_when_that_was_said(engine: AsyncEngine) -> None:
+    key = (AlertType.COMPONENT_DOWN, "redis")
+    raised = replace(finding(*key, value=12), lasted_seconds=12.0)
+    (said,) = await settled(engine, judgement(raised=(raised,)))
+    assert said.began_at == said.created_at - timedelta(seconds=12)
+    (seen,) = await settled(engine, judgement(still_open=(replace(raised, value=20, lasted_seconds=20.0),)))
+    assert seen.began_at == said.began_at
+    (gone,) = await settled(engine, Judgement((), (), {key: 0.001}, {}))
+    assert gone.resolved_at is not None
+    assert gone.ended_at == gone.resolved_at - timedelta(seconds=0.001)
+    async with engine.begin() as connection:
+        await write_changes(connection, judgement(raised=(raised,)))
+        await write_changes(connection, Judgement((), (), {key: 60.0}, {}))
+        again = (await list_alerts(connection, ALL, limit=1, offset=0))[1][0]
+    assert again.ended_at == again.began_at, "nothing ends before it began"
 
 
 async def test_counts_and_ages_are_stored_side_by_side(engine: AsyncEngine) -> None:

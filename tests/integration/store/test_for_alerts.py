@@ -7,7 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from domain.alerts.conditions import AlertFinding, AlertInputs, Parked
 from domain.alerts.rules import DEFAULT_RULES, AlertType
+from domain.audit import Action, Author, Change
 from domain.degradation import BlockedWork
+from domain.workers.status import worker_id_of
+from services.audit import record_change
 from store.queries import alerts, for_alerts, gaps, outbox
 from store.queries.outbox import NotedRefusal
 from tests.stored import add_task, add_undispatched, add_worker, ago
@@ -176,5 +179,33 @@ async def test_open_alerts_are_told_by_type_and_subject(connection: AsyncConnect
     rule = DEFAULT_RULES[AlertType.STUCK_TASKS]
     await alerts.save(connection, [AlertFinding((rule.type, "report"), 1, rule, "")])
     assert (await measured(connection)).open_alerts == {(rule.type, "report")}
-    await alerts.resolve(connection, [(rule.type, "report")])
+    await alerts.resolve(connection, {(rule.type, "report"): 0.0})
     assert (await measured(connection)).open_alerts == frozenset()
+
+
+async def test_workers_that_people_hold_back_are_told_with_who_did_it(connection: AsyncConnection) -> None:
+    ops = Author("api_key", "k7Qm2ZpX4rT1", "ops")
+    await add_worker(connection, "celery@here", queues=["etl", "mail"], want_paused=True)
+    await add_worker(connection, "celery@busy", queues=["mail"])
+    drained = {"queues": ["etl"], "drain_started_at": ago(70), "drain_finished_at": ago(60)}
+    await add_worker(connection, "celery@gone", silent=60, **drained)
+    await add_worker(connection, "celery@back", **drained)
+    for node, action in (("celery@here", Action.WORKER_PAUSE), ("celery@gone", Action.WORKER_DRAIN)):
+        await record_change(connection, Change(action, str(worker_id_of(node))), author=ops)
+    found = await inputs(connection)
+    assert found.stopped == set(), "one that was drained is back"
+    here, gone = found.held
+    assert (here.name, here.is_drained, here.by, here.queues) == ("here", False, "ops", {"etl", "mail"})
+    assert (gone.name, gone.is_drained, gone.by, gone.left_last) == ("gone", True, "ops", True)
+    assert here.at is not None
+    await add_worker(connection, "celery@killed", silent=20)
+    assert [worker.left_last for worker in (await inputs(connection)).held] == [False, False]
+
+
+async def test_queues_whose_workers_all_are_held_back_are_told(connection: AsyncConnection) -> None:
+    await add_worker(connection, "celery@one", queues=["etl", "mail"], want_paused=True)
+    await add_worker(connection, "celery@two", queues=["etl"], is_paused=True)
+    await add_worker(connection, "celery@three", queues=["mail"])
+    found = await inputs(connection)
+    assert found.stopped == {"etl"}
+    assert {(worker.name, worker.at, worker.by) for worker in found.held} == {("one", None, None), ("two", None, None)}

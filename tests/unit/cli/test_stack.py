@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -170,3 +171,13 @@ def test_every_child_can_read_the_settings_that_open_the_api_to_any_host(monkeyp
         for name, value in child.environment.items():
             monkeypatch.setenv(name, value)
         assert read_settings().database_url == "postgresql://u@here/db"
+
+
+@pytest.mark.parametrize(("port", "where"), [(8000, ""), (9000, " --url http://127.0.0.1:9000")])
+def test_a_drained_worker_says_how_it_comes_back(port: int, where: str) -> None:
+    settings = settings_with(host="127.0.0.1", port=port, workers=1)
+    node = f"worker-1@{socket.gethostname()}"
+    worker = next(
+        child for child in children(settings, {"CELERIAC_DATABASE_URL": "postgresql://db"}) if child.name == "worker-1"
+    )
+    assert worker.comes_back == f"until it is resumed: celeriac workers resume {node}{where}"

@@ -221,13 +221,13 @@ async def test_a_child_that_ends_well_and_is_unwanted_stays_away_until_it_is_wan
         return unwanted[0]
 
     supervisor = Supervisor(tmp_path, backoff=QUICK)
-    supervisor.start(python("print('ran')", stays_away=stays_away))
+    supervisor.start(python("print('ran')", stays_away=stays_away, comes_back="until it is asked for"))
     await until(lambda: len(asked) > 3)
     assert lines(tmp_path / "child.log") == ["ran"]
     unwanted[0] = False
     await until(lambda: len(lines(tmp_path / "child.log")) > 1)
     await supervisor.stop("child")
-    assert "celeriac: child ended and stays away" in capfd.readouterr().err
+    assert "celeriac: child ended and stays away until it is asked for\n" in capfd.readouterr().err
 
 
 async def test_a_child_that_fails_is_started_again_however_unwanted(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ async def test_a_child_is_kept_alive_although_something_goes_wrong_around_it(
         raise ValueError("odd")
 
     supervisor = Supervisor(tmp_path, backoff=QUICK)
-    supervisor.start(python("print('ran')", stays_away=stays_away))
+    supervisor.start(python("print('ran')", stays_away=stays_away, comes_back="until it is asked for"))
     await until(lambda: len(asked) > 2)
     await supervisor.stop("child")
     assert len(lines(tmp_path / "child.log")) > 2

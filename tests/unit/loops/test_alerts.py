@@ -1,7 +1,9 @@
 """The order of a round: measured, asked without a connection, judged by one process, told once it is stored."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +15,7 @@ from domain.alerts.rules import DEFAULT_RULES, AlertType
 from domain.degradation import NO_MARKS, BlockedWork, Mark, Marks, Strategy
 from domain.errors import BrokerUnavailable
 from loops import alerts as module
-from loops.alerts import ROUND_SECONDS, AlertsRound
+from loops.alerts import OPEN_SECONDS, ROUND_SECONDS, SOONEST_SECONDS, AlertsRound
 from store.queries.alerts import RuleInForce
 from store.queries.for_alerts import Measured
 from tests.facts import NOON
@@ -40,8 +42,9 @@ class World:
         self.marks: Marks = NO_MARKS
         self.blocked: BlockedWork | None = None
         self.leads = True
+        self.open_alerts = frozenset({PAYMENTS})
         self.judged: list[tuple[AlertInputs, Any]] = []
-        self.judgement = Judgement((), (), (PAYMENTS,), NOTHING_PENDING)
+        self.judgement = Judgement((), (), {PAYMENTS: 0.0}, NOTHING_PENDING)
         self.written: list[Judgement] = []
         self.write_error: Exception | None = None
         self.held: list[int] = []
@@ -53,7 +56,7 @@ class World:
     async def measure(self, _: Any, rules: Any, *, blocked: BlockedWork) -> Measured:
         assert rules == DEFAULT_RULES
         self.blocked = blocked
-        return Measured(self.inputs, sorted(self.consumed), frozenset({PAYMENTS}))
+        return Measured(self.inputs, sorted(self.consumed), self.open_alerts)
 
     async def get_consumers(self, _: Any) -> Any:
         return SimpleNamespace(differences=self.apart)
@@ -63,12 +66,12 @@ class World:
         return self.leads
 
     async def list_open_keys(self, _: Any) -> frozenset[Any]:
-        return frozenset({PAYMENTS})
+        return self.open_alerts
 
     def judge(self, inputs: AlertInputs, rules: Any, *, open_alerts: Any, pending: Any, **_: Any) -> Judgement:
         """Is asked again by who writes; that is kept once."""
-        assert open_alerts == {PAYMENTS}
-        if not self.judged or self.judged[-1][0] is not inputs:
+        assert open_alerts == self.open_alerts
+        if not self.judged or self.judged[-1] != (inputs, pending):
             self.judged.append((inputs, pending))
         return self.judgement
 
@@ -83,8 +86,7 @@ class World:
     async def fresh(self) -> Marks:
         return self.marks
 
-    async def ask(self) -> dict[str, float]:
-        self.held.append(self.engine.open)
+    def silent(self) -> dict[str, float]:
         return self.down
 
     def ended(self) -> dict[str, float]:
@@ -118,13 +120,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 async def test_a_round_judges_what_was_measured_and_what_was_asked(world: World) -> None:
     world.inputs = AlertInputs(online_workers=3, due={"due": 2}, not_picked_up={"waits": 9.0})
     world.consumed = {"consumed"}
-    world.down, world.processes = {"broker": 7.0}, {"mirror": 3.0}
-    assert await world.round().run_once() == ROUND_SECONDS
+    world.down, world.processes = {"result_backend": 7.0}, {"mirror": 3.0}
+    assert await world.round().run_once() == OPEN_SECONDS
     ((inputs, _),) = world.judged
     assert inputs == replace(
         world.inputs,
         waiting={"consumed": 0, "due": 0, "waits": 0},
-        down={"broker": 7.0},
+        down={"result_backend": 7.0},
         ended={"mirror": 3.0},
         differing={},
     )
@@ -133,16 +135,72 @@ async def test_a_round_judges_what_was_measured_and_what_was_asked(world: World)
 
 async def test_no_connection_is_held_while_servers_are_asked(world: World) -> None:
     await world.round(prefixes=world).run_once()
-    assert world.held == [0, 0]
+    assert world.held == [0]
 
 
-async def test_a_broker_that_is_away_is_said_to_be_unknown_and_the_rest_is_judged(world: World) -> None:
+@pytest.mark.parametrize("down", [{}, {"broker": 60.0}])
+async def test_a_broker_that_is_away_is_said_to_be_unknown_and_the_rest_is_judged(
+    world: World, down: dict[str, float]
+) -> None:
     world.broker.available = False
-    world.down = {"broker": 60.0}
+    world.down = down
     await world.round().run_once()
     ((inputs, _),) = world.judged
-    assert (inputs.waiting, inputs.down) == (None, {"broker": 60.0})
+    assert (inputs.waiting, inputs.down) == (None, down)
     assert len(world.written) == 1
+
+
+async def test_what_is_known_to_be_silent_is_not_asked(world: World) -> None:
+    world.down = {"broker": 1.0, "redis": 1.0}
+
+    async def find() -> tuple[str, ...]:
+        raise AssertionError
+
+    await world.round(prefixes=world, find_open_hosts=find).run_once()
+    ((inputs, _),) = world.judged
+    assert (inputs.waiting, inputs.differing, inputs.open_hosts, world.held) == (None, None, None, [])
+
+
+async def test_servers_that_hang_are_given_up_together_and_the_rest_is_judged(world: World) -> None:
+    given_up: list[str] = []
+
+    async def hang() -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.append("one")
+
+    world.differences = hang  # type: ignore[method-assign]
+    round_ = world.round(prefixes=world, find_open_hosts=hang, ask_seconds=0.02)
+    await round_.run_once()
+    ((inputs, _),) = world.judged
+    assert (inputs.waiting, inputs.differing, inputs.open_hosts) == ({}, None, None)
+    await round_.close()
+    assert given_up == ["one", "one"]
+
+
+async def test_what_answers_again_while_it_was_judged_is_not_raised(world: World) -> None:
+    world.down = {"redis": 60.0}
+
+    async def take(_: Any, lock: int) -> bool:
+        world.down = {}
+        return True
+
+    world.take = take  # type: ignore[method-assign]
+    await world.round().run_once()
+    assert [inputs.down for inputs, _ in world.judged] == [{"redis": 60.0}, {}]
+
+
+async def test_the_next_look_comes_when_something_is_due(world: World) -> None:
+    now = datetime.now(UTC)
+    for_seconds = DEFAULT_RULES[AlertType.HIGH_QUEUE_DEPTH].for_seconds
+    world.open_alerts = frozenset()
+    world.judgement = Judgement((), (), {}, {(PAYMENTS, True): now - timedelta(seconds=for_seconds - 3)})
+    assert 1 < await world.round().run_once() <= 3.1
+    world.judgement = Judgement((), (), {}, {(PAYMENTS, True): now - timedelta(seconds=for_seconds)})
+    assert await world.round().run_once() == SOONEST_SECONDS
+    world.judgement = Judgement((), (), {}, NOTHING_PENDING)
+    assert await world.round().run_once() == ROUND_SECONDS
 
 
 async def test_differences_of_workers_and_of_prefixes_are_judged_together(world: World) -> None:
@@ -167,13 +225,13 @@ async def test_work_that_is_held_back_on_purpose_is_no_stalled_dispatch(world: W
 
 async def test_of_several_processes_one_writes_and_the_others_forget_nothing(world: World) -> None:
     world.leads, world.processes = False, {"mirror": 3.0}
-    assert await world.round().run_once() == ROUND_SECONDS
+    assert await world.round().run_once() == OPEN_SECONDS
     assert (world.written, world.forgotten) == ([], [])
 
 
 async def test_where_nothing_comes_of_it_nothing_is_locked_or_written(world: World) -> None:
     pending = {(PAYMENTS, True): NOON}
-    world.judgement = Judgement((), (), (), pending)
+    world.judgement = Judgement((), (), {}, pending)
     round_ = world.round()
     for _ in range(2):
         await round_.run_once()
@@ -204,7 +262,7 @@ async def test_since_when_something_is_wrong_is_remembered_from_round_to_round(w
 
 
 async def test_what_could_not_be_stored_is_neither_remembered_nor_told(world: World) -> None:
-    world.judgement = replace(world.judgement, pending={(PAYMENTS, True): NOON}, resolved=(PAYMENTS,))
+    world.judgement = replace(world.judgement, pending={(PAYMENTS, True): NOON}, resolved={PAYMENTS: 0.0})
     world.write_error = ConnectionError("gone")
     round_ = world.round()
     with capture_logs() as logs, pytest.raises(ConnectionError):
@@ -212,13 +270,13 @@ async def test_what_could_not_be_stored_is_neither_remembered_nor_told(world: Wo
     assert logs == []
     world.write_error = None
     await round_.run_once()
-    assert world.judged[1][1] == NOTHING_PENDING
+    assert world.judged[-1][1] == NOTHING_PENDING
 
 
 async def test_what_is_raised_is_a_warning_and_what_is_resolved_is_not(world: World) -> None:
     rule = DEFAULT_RULES[AlertType.HIGH_QUEUE_DEPTH]
     finding: Any = SimpleNamespace(key=PAYMENTS, rule=rule, value=2_000.0)
-    world.judgement = replace(world.judgement, raised=(finding,), resolved=(PAYMENTS,))
+    world.judgement = replace(world.judgement, raised=(finding,), resolved={PAYMENTS: 0.0})
     with capture_logs() as logs:
         await world.round().run_once()
     raised, resolved = logs

@@ -1,7 +1,6 @@
 """Since when a component is silent, and what is taken for an outage."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -34,8 +33,8 @@ class Part:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    clock = SimpleNamespace(now=datetime(2026, 1, 1, tzinfo=UTC))
-    monkeypatch.setattr(module, "datetime", SimpleNamespace(now=lambda _: clock.now))
+    clock = SimpleNamespace(now=1_000.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -49,31 +48,36 @@ def components(parts: dict[str, Part]) -> Components:
     return Components({name: part.check for name, part in parts.items()}, deadline_seconds=0.02)
 
 
+async def look(components: Components) -> dict[str, float]:
+    await components.run_once()
+    return components.silent()
+
+
 async def test_while_all_answer_nothing_is_told(components: Components) -> None:
-    assert await components.ask() == {}
+    assert await look(components) == {}
 
 
 async def test_a_silence_counts_from_the_first_question_without_an_answer(
     components: Components, parts: dict[str, Part], clock: SimpleNamespace
 ) -> None:
     parts["broker"].error = BrokerUnavailable()
-    assert await components.ask() == {"broker": 0.0}
-    clock.now += timedelta(seconds=5)
+    assert await look(components) == {"broker": 0.0}
+    clock.now += 5
     parts["redis"].error = RedisConnectionError()
-    assert await components.ask() == {"broker": 5.0, "redis": 0.0}
+    assert await look(components) == {"broker": 5.0, "redis": 0.0}
 
 
 async def test_one_answer_ends_a_silence_and_the_next_begins_anew(
     components: Components, parts: dict[str, Part], clock: SimpleNamespace
 ) -> None:
     parts["broker"].error = BrokerUnavailable()
-    await components.ask()
-    clock.now += timedelta(seconds=60)
+    await components.run_once()
+    clock.now += 60
     parts["broker"].error = None
-    assert await components.ask() == {}
+    assert await look(components) == {}
     parts["broker"].error = BrokerUnavailable()
-    clock.now += timedelta(seconds=60)
-    assert await components.ask() == {"broker": 0.0}
+    clock.now += 60
+    assert await look(components) == {"broker": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -84,21 +88,21 @@ async def test_what_says_that_a_component_is_away_is_an_outage(
     components: Components, parts: dict[str, Part], error: Exception
 ) -> None:
     parts["redis"].error = error
-    assert (await components.ask()).keys() == {"redis"}
+    assert (await look(components)).keys() == {"redis"}
 
 
 async def test_a_component_that_does_not_answer_in_time_is_silent(
     components: Components, parts: dict[str, Part]
 ) -> None:
     parts["redis"].silent = True
-    assert (await components.ask()).keys() == {"redis"}
+    assert (await look(components)).keys() == {"redis"}
     await components.close()
 
 
 async def test_a_fault_of_ours_is_no_outage(components: Components, parts: dict[str, Part]) -> None:
     parts["redis"].error = LookupError("bug")
     with pytest.raises(LookupError):
-        await components.ask()
+        await components.run_once()
 
 
 async def test_a_silence_is_told_at_debug_and_without_an_address(
@@ -106,7 +110,7 @@ async def test_a_silence_is_told_at_debug_and_without_an_address(
 ) -> None:
     parts["redis"].error = RedisConnectionError(SECRET)
     with capture_logs() as logs:
-        await components.ask()
+        await components.run_once()
     assert [(event["log_level"], event["error"]) for event in logs] == [("debug", "ConnectionError")]
 
 

@@ -145,7 +145,7 @@ function AlertCard({ alert, unit, isFirst }: { alert: Alert; unit?: string; isFi
         <Status of={alert.severity} />
         <h2>{advice.name}</h2>
         <span class="muted alert-since">
-          since <Time at={alert.created_at} /> · <Lasting from={alert.created_at} />
+          since <Time at={alert.began_at} /> · <Lasting from={alert.began_at} />
         </span>
       </div>
       <p class="alert-said">{alert.description}</p>
@@ -234,8 +234,7 @@ function Past({ alerts, rules }: { alerts: readonly Alert[]; rules: readonly Rul
             </span>
             <span class="end muted">
               {unit && <span class="num">{measured(alert.value, unit)} at its end · </span>}
-              <Time at={alert.created_at} /> · lasted{" "}
-              <Lasting from={alert.created_at} to={alert.resolved_at} />
+              <Time at={alert.began_at} /> · lasted <Lasting from={alert.began_at} to={alert.ended_at} />
             </span>
           </li>
         );

@@ -45,6 +45,9 @@ export interface Message {
 export function lookOfChannel(channel: Channel): Look {
   if (!channel.enabled) return { word: "off", tone: "quiet", shape: "offline" };
   if (channel.failing_since !== null) return { word: "failing", tone: "failed", shape: "failed" };
+  // A message that fails makes it failing: what is left is a test.
+  if (channel.last_outcome !== null && channel.last_outcome !== "delivered")
+    return { word: "test failed", tone: "waiting", shape: "warning" };
   if (channel.last_delivered_at === null) return { word: "not tried", tone: "quiet", shape: "reserved" };
   return { word: "takes them", tone: "completed", shape: "ok" };
 }

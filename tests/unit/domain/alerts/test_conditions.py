@@ -17,6 +17,7 @@ from domain.alerts.conditions import (
     describe_alert,
     is_breached,
     judge_alerts,
+    seconds_to_next,
 )
 from domain.alerts.rules import DEFAULT_RULES, AlertType, Rule, Severity
 from domain.broker_options import OptionDifference
@@ -76,7 +77,7 @@ def test_each_condition_raises_one_alert_for_its_subject(
 def test_a_system_that_is_well_raises_nothing_and_resolves_what_was_open(alert_type: AlertType) -> None:
     key = (alert_type, SYSTEM)
     judgement = look(WELL, rule_of(alert_type), open_alerts={key})
-    assert (judgement.raised, judgement.still_open, judgement.resolved) == ((), (), (key,))
+    assert (judgement.raised, judgement.still_open, list(judgement.resolved)) == ((), (), [key])
 
 
 def test_pods_of_a_week_ago_are_one_alert_and_not_thousands() -> None:
@@ -89,9 +90,9 @@ def test_pods_of_a_week_ago_are_one_alert_and_not_thousands() -> None:
     assert judgement.raised[0].description.startswith("1490 more workers were silent without a goodbye: pod-0010, ")
     assert judgement.raised[0].description.endswith(" and 1485 more")
     fewer = replace(WELL, silent_workers=dict(list(silent.items())[:10]))
-    assert look(fewer, rule, open_alerts={found.key for found in judgement.raised}).resolved == (
-        (AlertType.WORKER_OFFLINE, SYSTEM),
-    )
+    assert look(fewer, rule, open_alerts={found.key for found in judgement.raised}).resolved == {
+        (AlertType.WORKER_OFFLINE, SYSTEM): 0
+    }
 
 
 def test_all_that_send_no_events_are_one_alert_that_names_some_of_them() -> None:
@@ -117,8 +118,8 @@ def test_few_tasks_say_nothing_about_the_failure_rate() -> None:
 )
 def test_what_cannot_be_known_neither_raises_nor_resolves(alert_type: AlertType, unknown: AlertInputs) -> None:
     rule = rule_of(alert_type)
-    assert look(unknown, rule) == Judgement((), (), (), {})
-    assert look(unknown, rule, open_alerts={(alert_type, "one")}) == Judgement((), (), (), {})
+    assert look(unknown, rule) == Judgement((), (), {}, {})
+    assert look(unknown, rule, open_alerts={(alert_type, "one")}) == Judgement((), (), {}, {})
 
 
 def test_a_condition_is_raised_only_once_it_has_held_long_enough() -> None:
@@ -144,7 +145,7 @@ def test_an_interruption_starts_the_wait_anew() -> None:
 def test_an_open_alert_is_not_raised_again_but_told_its_present_value() -> None:
     rule = rule_of(AlertType.WORKER_OFFLINE)
     judgement = look(replace(WELL, silent_workers={"one": 40.0}), rule, open_alerts={(rule.type, "one")})
-    assert (judgement.raised, judgement.resolved) == ((), ())
+    assert (judgement.raised, judgement.resolved) == ((), {})
     assert [found.value for found in judgement.still_open] == [40]
 
 
@@ -152,17 +153,17 @@ def test_it_is_resolved_only_once_it_has_been_gone_long_enough() -> None:
     rule = rule_of(AlertType.WORKER_OFFLINE, resolve_after_seconds=30)
     key = (rule.type, "one")
     first = look(WELL, rule, open_alerts={key})
-    assert (first.resolved, first.pending) == ((), {(key, False): NOON})
-    assert look(WELL, rule, open_alerts={key}, pending=first.pending, at=30).resolved == (key,)
+    assert (first.resolved, first.pending) == ({}, {(key, False): NOON})
+    assert look(WELL, rule, open_alerts={key}, pending=first.pending, at=30).resolved == {key: 30}
 
 
 def test_between_the_bounds_an_open_alert_stays_and_a_closed_one_is_not_raised() -> None:
     rule = rule_of(AlertType.HIGH_QUEUE_DEPTH)
     key = (rule.type, "a")
     between = replace(WELL, waiting={"a": 900})
-    assert look(between, rule) == Judgement((), (), (), {})
+    assert look(between, rule) == Judgement((), (), {}, {})
     assert [found.value for found in look(between, rule, open_alerts={key}).still_open] == [900]
-    assert look(replace(WELL, waiting={"a": 800}), rule, open_alerts={key}).resolved == (key,)
+    assert look(replace(WELL, waiting={"a": 800}), rule, open_alerts={key}).resolved == {key: 0}
 
 
 def test_a_value_that_falls_while_the_alert_waits_to_be_resolved_is_told() -> None:
@@ -174,8 +175,8 @@ def test_a_value_that_falls_while_the_alert_waits_to_be_resolved_is_told() -> No
 def test_a_rule_switched_off_raises_nothing_and_resolves_at_once() -> None:
     rule = rule_of(AlertType.COMPONENT_DOWN, enabled=False, resolve_after_seconds=600)
     down = replace(WELL, down={"redis": 100.0})
-    assert look(down, rule) == Judgement((), (), (), {})
-    assert look(down, rule, open_alerts={(rule.type, "redis")}).resolved == ((rule.type, "redis"),)
+    assert look(down, rule) == Judgement((), (), {}, {})
+    assert look(down, rule, open_alerts={(rule.type, "redis")}).resolved == {(rule.type, "redis"): 0}
 
 
 def test_a_process_that_ended_is_down_at_once_whatever_the_threshold_and_said_to_have_ended() -> None:
@@ -184,8 +185,8 @@ def test_a_process_that_ended_is_down_at_once_whatever_the_threshold_and_said_to
     assert (found.key, found.value) == ((rule.type, "mirror"), 0.1)
     assert found.description == "Process mirror ended without being asked to"
     there_again = look(WELL, rule, open_alerts={found.key})
-    assert there_again.resolved == ()
-    assert look(WELL, rule, open_alerts={found.key}, pending=there_again.pending, at=5).resolved == (found.key,)
+    assert there_again.resolved == {}
+    assert look(WELL, rule, open_alerts={found.key}, pending=there_again.pending, at=5).resolved == {found.key: 5}
 
 
 def test_that_a_process_ended_says_nothing_of_other_types_with_its_name() -> None:
@@ -200,7 +201,7 @@ def test_types_and_subjects_are_judged_each_for_itself() -> None:
     judgement = look(inputs, *rules, open_alerts=open_alerts)
     assert {found.key[1] for found in judgement.raised} == {"two", "redis"}
     assert [found.key[1] for found in judgement.still_open] == ["one"]
-    assert judgement.resolved == ((AlertType.WORKER_OFFLINE, "three"),)
+    assert judgement.resolved == {(AlertType.WORKER_OFFLINE, "three"): 0}
 
 
 @pytest.mark.parametrize(("value", "closed", "opened"), [(0, True, True), (1, False, False), (2, False, False)])
@@ -281,5 +282,33 @@ def test_an_open_door_is_described_by_its_address_and_stays_open_while_redis_say
     (found,) = look(replace(WELL, open_hosts=("0.0.0.0",)), rule).raised
     assert found.description.endswith("all who reach it may do everything, on 0.0.0.0")
     unknown = look(replace(WELL, open_hosts=None), rule, open_alerts={key})
-    assert (unknown.raised, unknown.resolved) == ((), ())
-    assert look(WELL, rule, open_alerts={key}).resolved == (key,)
+    assert (unknown.raised, unknown.resolved) == ((), {})
+    assert look(WELL, rule, open_alerts={key}).resolved == {key: 0}
+
+
+@pytest.mark.parametrize(
+    ("alert_type", "ill", "lasted"),
+    [
+        (AlertType.COMPONENT_DOWN, {"down": {"redis": 24.0}}, 24),
+        (AlertType.COMPONENT_DOWN, {"ended": {"mirror": 0.5}}, 0.5),
+        (AlertType.HIGH_QUEUE_DEPTH, {"waiting": {"a": 5_000}}, 10),
+        (AlertType.EVENTS_MISSED, {"missed": {"broker": 300.0}}, 10),
+    ],
+)
+def test_an_alert_knows_for_how_long_it_has_been_so(alert_type: AlertType, ill: dict[str, Any], lasted: float) -> None:
+    """Of an age it is the age, of a count the time since the first look that found it."""
+    rule = rule_of(alert_type, for_seconds=0 if "ended" in ill or "down" in ill else 10)
+    inputs = replace(WELL, **ill)
+    pending = look(inputs, rule).pending
+    (found,) = look(inputs, rule, pending=pending, at=10).raised
+    assert found.lasted_seconds == lasted
+
+
+def test_the_next_look_is_due_when_the_first_of_all_would_be_raised_or_resolved() -> None:
+    rules = {kind: rule_of(kind, for_seconds=10, resolve_after_seconds=30) for kind in AlertType}
+    queue, worker = (AlertType.HIGH_QUEUE_DEPTH, "a"), (AlertType.WORKER_OFFLINE, "one")
+    pending = {(queue, True): NOON, (worker, False): NOON}
+    assert seconds_to_next(rules, pending, down={}, now=after(4)) == 6
+    assert seconds_to_next(rules, {(worker, False): NOON}, down={}, now=after(4)) == 26
+    assert seconds_to_next(rules, pending, down={"redis": 7.0, "broker": 60.0}, now=after(4)) == 3
+    assert seconds_to_next(rules, {}, down={"broker": 60.0}, now=NOON) is None
