@@ -12,6 +12,10 @@ class Situation:
     """The answers of one moment, `now` in seconds since 1970; None is not known."""
 
     now: float
+    is_partial: bool = False
+    """Whether a key with limits asks: it is never told of alerts and figures of all that there is."""
+    refused: str = ""
+    """Why something is not told; of several the last."""
     health: Json | None = None
     alerts: list[Json] | None = None
     """The open alerts."""
@@ -25,7 +29,7 @@ class Situation:
     mean_wait: float | None = None
     workers: list[Json] | None = None
     fleet: list[Json] | None = None
-    """The workers with what is wanted of them; read where none of them answers."""
+    """The workers with what is wanted of them; read where one of them is not there."""
     workflows: list[Json] | None = None
     """The newest of the workflows that failed."""
     offline: int = 0

@@ -26,6 +26,7 @@ const worker = (over: Partial<Worker>): Worker => ({
   current_load: 0,
   last_heartbeat: AT,
   is_draining: false,
+  drained_at: null,
   pool: "prefork",
   queues: ["celery"],
   software: "py-celery 5.7.0 (Linux)",

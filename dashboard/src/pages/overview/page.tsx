@@ -1,4 +1,5 @@
 // How it is, in one sentence; then figures; then what needs a look.
+import { useComputed } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useHealth } from "../../api/health.ts";
 import { type Pulse, pulse, recent } from "../../api/live.ts";
@@ -77,10 +78,8 @@ export default function Page(_props: PageProps) {
     topics: ["workflows"],
   });
   const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-1h" }, every: 60_000 });
-  const areGone = resilience.value?.components.some(
-    (part) => part.name === "workers" && part.status === "unhealthy",
-  );
-  const fleet = useData<Rows<Worker>>(areGone ? "/workers" : null, {
+  const isOneGone = useComputed(() => (pulse.value?.workers?.offline ?? 0) > 0).value;
+  const fleet = useData<Rows<Worker>>(isOneGone ? ofAll("/workers") : null, {
     query: { limit: 1000, rows: "data" },
     topics: ["workers"],
   });
@@ -95,7 +94,7 @@ export default function Page(_props: PageProps) {
     queues: queues.value?.data,
     resilience: resilience.value,
     held: isHeld ? held.value : undefined,
-    fleet: areGone ? fleet.value?.data : undefined,
+    fleet: isOneGone ? fleet.value?.data : undefined,
     failures: failures.value?.groups,
     failing: trends.value?.by_task,
     workflows: workflows.value?.data,

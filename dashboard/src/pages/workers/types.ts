@@ -8,6 +8,8 @@ export interface Worker {
   current_load: number;
   last_heartbeat: string | null;
   is_draining: boolean;
+  /** When it said goodbye because it was drained; null once it is back. */
+  drained_at: string | null;
   pool: string | null;
   queues: string[] | null;
   software: string | null;
