@@ -13,6 +13,7 @@ LATEST = MINUTE | {"bucket": "2026-11-26T12:00:00Z", "completed": 4, "failed": 1
 HALF_PAST = 1_795_694_430.0
 """12:00:30: these two minutes have lasted 90 s."""
 ANSWERS: dict[str, Json] = {
+    "/me": {"queues": [], "task_names": []},
     "/health": {"status": "unhealthy"},
     "/alerts": {"data": [{"row": 1}]},
     "/resilience/summary": {"components": []},
@@ -27,7 +28,7 @@ ANSWERS: dict[str, Json] = {
     "/dashboard/workers": {"data": [{"row": 3}]},
     "/tasks": {"data": [{"row": 4}], "total": 9},
 }
-QUICK = ["/dashboard/stats", "/queues", "/dashboard/workers", "/tasks"]
+QUICK = ["/dashboard/stats", "/dashboard/workers", "/queues", "/tasks"]
 
 
 class Clock:
@@ -97,21 +98,35 @@ def test_later_ones_have_rates_of_the_last_minute_and_ask_for_little(fleet: Flee
     # All of it ended longer than a minute ago.
     it = reader.read()
     assert (it.done_per_minute, it.failed_percent) == (0.0, None)
-    assert len(asked) == 3 * len(QUICK) + 12
+    assert len(asked) == 3 * len(QUICK) + 14
 
 
-def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet) -> None:
+def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet, clock: Clock) -> None:
     reader, _, answers = fleet
     answers |= {"/dashboard/stats": 403, "/analytics/trends": 403}
     it = reader.read()
     assert (it.stats, it.mean_wait, it.done_per_minute, it.failed_percent) == (None, None, None, None)
     assert it.queues == [{"row": 2}]
-    assert reader.refused == "/analytics/trends is not for you"
+    assert it.refused == reader.refused == "/analytics/trends is not for you"
+    answers |= ANSWERS
+    clock.now += 2
+    # What is asked for seldom is not there yet.
+    assert reader.read().refused == "/analytics/trends is not for you"
+    clock.now += 10
+    assert reader.read().refused == ""
 
 
-def test_where_nothing_is_told_that_is_an_error(fleet: Fleet) -> None:
+def test_a_key_with_limits_is_known_by_what_the_api_says_of_it(fleet: Fleet, clock: Clock) -> None:
     reader, _, answers = fleet
-    answers |= dict.fromkeys(answers, 401)
+    assert not reader.read().is_partial
+    answers["/me"] = {"queues": ["mail"], "task_names": []}
+    clock.now += 10
+    assert reader.read().is_partial
+
+
+def test_where_nothing_but_the_health_is_told_that_is_an_error(fleet: Fleet) -> None:
+    reader, _, answers = fleet
+    answers |= {path: 401 for path in answers if path != "/health"}
     with pytest.raises(CliError, match="is not for you"):
         reader.read()
     answers["/dashboard/stats"] = httpx.ConnectError("refused")
@@ -119,11 +134,11 @@ def test_where_nothing_is_told_that_is_an_error(fleet: Fleet) -> None:
         reader.read()
 
 
-def test_who_was_drained_is_read_only_where_no_worker_answers(fleet: Fleet, clock: Clock) -> None:
-    reader, asked, answers = fleet
+def test_who_was_drained_is_read_only_where_a_worker_is_not_there(fleet: Fleet, clock: Clock) -> None:
+    reader, _, answers = fleet
     assert reader.read().fleet is None
-    assert "/workers" not in asked
-    answers["/resilience/summary"] = {"components": [{"name": "workers", "status": "unhealthy"}]}
+    answers["/dashboard/workers"] = {"data": [{"status": "OFFLINE"}]}
     answers["/workers"] = {"data": [{"row": 7}]}
     clock.now += 30
-    assert reader.read().fleet == [{"row": 7}]
+    it = reader.read()
+    assert (it.fleet, it.offline) == ([{"row": 7}], 1)
