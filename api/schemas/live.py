@@ -51,6 +51,9 @@ class Pulse(ResponseModel):
     held: int | None = Field(
         description="The part of `due` that marks hold back, of the 10,000 that are due longest; see /resilience/held."
     )
+    held_by: list[str] = Field(
+        description="The services whose marks hold back, those of breakers among them.", examples=[["queue:mail"]]
+    )
     running: int | None
     done_per_s: float | None = Field(
         description="Completed a second, over the last minute or as long as somebody listens; null in the first 3 s."
@@ -75,6 +78,7 @@ class Pulse(ResponseModel):
         *,
         at: datetime,
         waiting: int | None,
+        held_by: list[str],
         rates: Rates | None,
         health: Health,
         marks: int,
@@ -85,6 +89,7 @@ class Pulse(ResponseModel):
             waiting=waiting,
             due=reading and reading.due,
             held=reading and reading.held,
+            held_by=held_by,
             running=reading and reading.running,
             done_per_s=rates and rates.done,
             failed_per_s=rates and rates.failed,

@@ -11,6 +11,7 @@ import { askForSignIn, isOut, isSignInAsked, isToldOfAll, may, maySee, me } from
 import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
+import { wordOfHeld } from "./logic/holds.ts";
 import { type Standing, standingOf } from "./logic/system.ts";
 import { isHelpOpen, isPaletteOpen } from "./palette.tsx";
 import { leave } from "./parts/actions.tsx";
@@ -105,7 +106,7 @@ function Vitals() {
           to={href("/tasks", { phase: "dispatching" })}
           icon="pause"
           value={count(now.held, (now.due ?? 0) <= COUNTED)}
-          word="held back"
+          {...wordOfHeld(now.held_by)}
           rank={0}
         />
       ) : null}
@@ -133,10 +134,11 @@ function Vital(props: {
   icon: "inbox" | "pause" | "play" | "check" | "close";
   value: string;
   word: string;
+  title?: string;
   rank: number;
 }) {
   return (
-    <a class="vital" href={props.to} data-rank={props.rank}>
+    <a class="vital" href={props.to} data-rank={props.rank} title={props.title || undefined}>
       <Icon name={props.icon} />
       <b>{props.value}</b> {props.word}
     </a>

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
+  asHeard,
   byNeed,
   courseOf,
   emptyIn,
+  isUnserved,
   sentenceOfForecast,
   sentenceOfQueue,
   sentenceOfQueues,
@@ -171,4 +173,19 @@ test("how a queue gets a consumer is said as it is: by itself, by a word to a wo
     "celery -A your_app control add_consumer math -d celery@one",
   );
   assert.match(of([], false, "it's mine")[0]!.command!, / -Q 'it'\\''s mine'$/);
+});
+
+test("while workers are not heard, nobody is said not to take", () => {
+  const alone = queue({ waiting: 8, consumers: 0 });
+  const [unheard] = asHeard([alone], false);
+  assert.deepEqual(asHeard([alone], true), [alone]);
+  assert.deepEqual([isUnserved(alone), isUnserved(unheard!)], [true, false]);
+  assert.deepEqual([takersOf(alone), takersOf(unheard!)], ["no one", "not heard"]);
+  const said = "Who takes it is not known: workers are not heard now.";
+  assert.equal(sentenceOfQueue(unheard!, now), `8 tasks wait. ${said}`);
+  assert.equal(
+    sentenceOfQueue({ ...unheard!, waiting: 0 }, now),
+    `As far as is known, nothing waits in it. ${said}`,
+  );
+  assert.equal(sentenceOfQueues([unheard!], now), `8 tasks wait. ${said}`);
 });

@@ -6,7 +6,7 @@ import { about, count, duration, NONE, plural } from "./format.ts";
 /** Return how much a queue needs a look: nobody takes from it, it is held back, it grows, it waits. */
 export function need(queue: QueueRow): number {
   const waiting = (queue.waiting ?? 0) + queue.due;
-  const unserved = queue.active_consumers === 0 && waiting > 0 ? 1e15 : 0;
+  const unserved = isUnserved(queue) ? 1e15 : 0;
   const held = queue.mark !== null ? 1e14 : 0;
   const grows = waiting > 0 && queue.in_per_minute > queue.out_per_minute ? 1e13 : 0;
   return unserved + held + grows + waiting;
@@ -19,13 +19,18 @@ export function byNeed(queues: readonly QueueRow[]): QueueRow[] {
   );
 }
 
+/** Return them as they are known: while workers are not heard, nobody is said to be gone. */
+export const asHeard = (queues: readonly QueueRow[], isHeard: boolean): readonly QueueRow[] =>
+  isHeard ? queues : queues.map((queue) => ({ ...queue, isUnheard: true }));
+
 /** Whether something waits in it, and nobody is there who takes it. */
 export const isUnserved = (queue: QueueRow) =>
-  queue.active_consumers === 0 && (queue.waiting ?? 0) + queue.due > 0;
+  !queue.isUnheard && queue.active_consumers === 0 && (queue.waiting ?? 0) + queue.due > 0;
 
 /** Return who takes from it, in a few words. */
-export function takersOf(queue: Pick<QueueRow, "consumers" | "active_consumers">): string {
+export function takersOf(queue: Pick<QueueRow, "consumers" | "active_consumers" | "isUnheard">): string {
   const { consumers, active_consumers: active } = queue;
+  if (queue.isUnheard) return "not heard";
   if (consumers === 0) return "no one";
   if (active === consumers) return plural(consumers, "worker");
   return active > 0
@@ -93,8 +98,13 @@ export function sentenceOfQueues(queues: readonly QueueRow[], now: number): stri
     oldest.length > 0
       ? `, the oldest for ${about(Math.max(...oldest.map((at) => secondsSince(at, now))))}`
       : "";
-  return `${waitsAndDue(queues, since)}. Every queue in which something waits is consumed.`;
+  const takers = queues.some((one) => one.isUnheard)
+    ? NOT_HEARD
+    : "Every queue in which something waits is consumed.";
+  return `${waitsAndDue(queues, since)}. ${takers}`;
 }
+
+const NOT_HEARD = "Who takes it is not known: workers are not heard now.";
 
 /** Return how much waits in the broker, in all of these; null where it is not known of one. */
 export function waitingIn(queues: readonly QueueRow[]): number | null {
@@ -146,6 +156,8 @@ export function sentenceOfQueue(queue: QueueRow, now: number, heldBack: readonly
   const since = queue.oldest_waiting_at
     ? `, the oldest for ${about(secondsSince(queue.oldest_waiting_at, now))}`
     : "";
+  if (queue.isUnheard)
+    return `${waiting === 0 ? "As far as is known, nothing waits in it" : `${waits(waiting)}${since}`}. ${NOT_HEARD}${due}`;
   if (queue.consumers === 0)
     return waiting === 0
       ? `Nobody consumes it, and nothing waits in it.${due}`

@@ -72,12 +72,12 @@ def test_a_pulse_tells_how_many_tasks_marks_hold_back(api: httpx.Client) -> None
     mark = {"service_name": "task:pay", "strategy": "queue_only"}
     assert api.post("/resilience/degradation/mark", json=mark).status_code == 200
     with following(api, "pulse") as frames:
-        assert next(data["held"] for _, data in frames) == 2
+        assert next((data["held"], data["held_by"]) for _, data in frames) == (2, ["task:pay"])
         api.post("/tasks", json={"task_name": "pay"})
         assert any(data["held"] == 3 for _, data in frames)
     api.post("/resilience/degradation/clear", json={"service_name": "task:pay"})
     with following(api, "pulse") as frames:
-        assert next(data["held"] for _, data in frames) == 0
+        assert next((data["held"], data["held_by"]) for _, data in frames) == (0, [])
 
 
 def test_a_pulse_tells_how_the_whole_is(api: httpx.Client, database_url: str) -> None:
@@ -86,7 +86,18 @@ def test_a_pulse_tells_how_the_whole_is(api: httpx.Client, database_url: str) ->
         name, pulse = next(frames)
         assert name == "pulse"
         assert set(pulse) == {
-            *("at", "waiting", "due", "held", "running", "done_per_s", "failed_per_s", "mean_wait", "workers"),
+            *(
+                "at",
+                "waiting",
+                "due",
+                "held",
+                "held_by",
+                "running",
+                "done_per_s",
+                "failed_per_s",
+                "mean_wait",
+                "workers",
+            ),
             *("alerts", "health", "marks", "mirror_lag", "build"),
         }
         assert (pulse["running"], pulse["waiting"], pulse["done_per_s"]) == (1, 0, None)

@@ -16,8 +16,9 @@ import type {
   Trends,
 } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
-import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
-import { byNeed, courseOf, isUnserved, takersOf } from "../../logic/queues.ts";
+import { about, count, duration, NONE, percent, perMinute } from "../../logic/format.ts";
+import { isHeardBy } from "../../logic/outage.ts";
+import { asHeard, byNeed, courseOf, isUnserved, takersOf } from "../../logic/queues.ts";
 import { unheardOf } from "../../logic/system.ts";
 import {
   bySeverity,
@@ -103,7 +104,14 @@ export default function Page(_props: PageProps) {
     <Said known={known}>
       <AsOf reads={[alerts, stats, queues, resilience]} />
       <Limits />
-      {!isLimited.value && <Vitals stats={stats.value} waiting={waiting} series={trends.value?.series} />}
+      {!isLimited.value && (
+        <Vitals
+          stats={stats.value}
+          waiting={waiting}
+          series={trends.value?.series}
+          isHeard={isHeardBy(health)}
+        />
+      )}
       <Away />
       <div class="overview-columns">
         <Section title={WORDS.hour} note="by minute">
@@ -112,7 +120,9 @@ export default function Page(_props: PageProps) {
           </Shown>
         </Section>
         <Section title={WORDS.queues} note={WORDS.queuesNote} flush>
-          <Shown data={queues}>{(shown) => <QueueList queues={shown.data} />}</Shown>
+          <Shown data={queues}>
+            {(shown) => <QueueList queues={asHeard(shown.data, isHeardBy(health))} />}
+          </Shown>
         </Section>
         {!isLimited.value && (
           <Section title={WORDS.alerts} flush>
@@ -170,10 +180,12 @@ function Vitals({
   stats,
   waiting,
   series,
+  isHeard,
 }: {
   stats: Stats | undefined;
   waiting: number | null;
   series: Trends["series"] | undefined;
+  isHeard: boolean;
 }) {
   const rates = ratesOf();
   const now = pulse.value;
@@ -187,7 +199,7 @@ function Vitals({
     <div class="figures">
       <Figure
         label={WORDS.waiting}
-        value={count(waiting ?? now?.waiting ?? stats?.queue_depth)}
+        value={count(waiting ?? now?.waiting ?? (stats && stats.queue_depth - stats.undispatched))}
         to={href("/queues")}
         note={stats?.queue_depth_source === "mirror" ? "as the mirror knows" : undefined}
       >
@@ -212,17 +224,19 @@ function Vitals({
       </Figure>
       <Figure
         label={WORDS.workers}
-        value={count(workers?.active ?? stats?.active_workers)}
+        value={isHeard ? count(workers?.active ?? stats?.active_workers) : NONE}
         unit={all === null ? undefined : `of ${count(all)}`}
         to={href("/workers")}
         note={
-          [
-            workers?.paused ? `${workers.paused} paused` : "",
-            workers?.draining ? `${workers.draining} draining` : "",
-            workers?.offline ? `${workers.offline} offline` : "",
-          ]
-            .filter(Boolean)
-            .join(", ") || undefined
+          !isHeard
+            ? WORDS.notHeard
+            : [
+                workers?.paused ? `${workers.paused} paused` : "",
+                workers?.draining ? `${workers.draining} draining` : "",
+                workers?.offline ? `${workers.offline} offline` : "",
+              ]
+                .filter(Boolean)
+                .join(", ") || undefined
         }
       />
     </div>

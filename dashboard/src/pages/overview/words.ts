@@ -10,6 +10,7 @@ export const WORDS = {
   byMinute: "the last 36 minutes",
   bySecond: "the last seconds",
   workers: "workers",
+  notHeard: "not heard now",
   hour: "The last hour",
   queues: "Queues",
   queuesNote: "those in need first",

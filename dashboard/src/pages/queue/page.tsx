@@ -1,9 +1,11 @@
 // One queue: why it moves or does not, who consumes it, what waits in it, and what more workers would change.
 
 import { segment } from "../../api/client.ts";
+import { useHealth } from "../../api/health.ts";
 import { useData } from "../../api/query.ts";
 import type { QueueRow, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
+import { isHeardBy } from "../../logic/outage.ts";
 import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
 import { lookOfMark } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
@@ -47,6 +49,7 @@ const TOPICS = ["queues", "tasks", "workers"];
 export default function Page({ params }: PageProps) {
   const name = params.name ?? "";
   const queue = useData<QueueDetail>(`/queues/${segment(name)}`, { topics: TOPICS, every: 5_000 });
+  const isHeard = isHeardBy(useHealth());
   if (queue.error?.status === 404 && !queue.value)
     return (
       <>
@@ -60,7 +63,7 @@ export default function Page({ params }: PageProps) {
     );
   return (
     <Shown data={queue} lines={6}>
-      {(it) => <Whole queue={it} />}
+      {(it) => <Whole queue={isHeard ? it : { ...it, isUnheard: true }} />}
     </Shown>
   );
 }

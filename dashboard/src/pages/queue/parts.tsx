@@ -58,10 +58,12 @@ export function Priorities({ name }: { name: string }) {
   );
 }
 
+const NOT_HEARD = { word: "not heard", tone: "quiet", shape: "lost" } as const;
+
 /** Who takes from it, and who did when he was last there. */
 export function Consumers({ queue }: { queue: QueueDetail }) {
   const { workers } = queue;
-  const isServed = workers.some((one) => one.status !== "OFFLINE");
+  const isServed = queue.isUnheard || workers.some((one) => one.status !== "OFFLINE");
   return (
     <>
       {!isServed && (
@@ -78,7 +80,11 @@ export function Consumers({ queue }: { queue: QueueDetail }) {
       <ul class="list">
         {workers.map((one) => (
           <li key={one.worker_id}>
-            <Status of={one.status} plain />
+            <Status
+              of={one.status}
+              look={queue.isUnheard && one.status === "OFFLINE" ? NOT_HEARD : undefined}
+              plain
+            />
             <Lead class="quiet clip" to={`/workers/${encodeURIComponent(one.worker_id)}`}>
               {one.hostname}
             </Lead>

@@ -1,10 +1,20 @@
 // Where tasks wait: every queue, those in need first.
+import { useHealth } from "../../api/health.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { QueueRow, Page as Rows } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
 import { count } from "../../logic/format.ts";
-import { byNeed, emptyIn, isUnserved, rate, sentenceOfQueues, takersOf } from "../../logic/queues.ts";
+import { isHeardBy } from "../../logic/outage.ts";
+import {
+  asHeard,
+  byNeed,
+  emptyIn,
+  isUnserved,
+  rate,
+  sentenceOfQueues,
+  takersOf,
+} from "../../logic/queues.ts";
 import { lookOfMark } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
@@ -34,18 +44,26 @@ export default function Page(_props: PageProps) {
     every: 5_000,
   });
   useWaiting(queues);
-  const unserved = queues.value?.data.filter(isUnserved).length ?? 0;
+  const isHeard = isHeardBy(useHealth());
+  const rows = queues.value && asHeard(queues.value.data, isHeard);
+  const unserved = rows?.filter(isUnserved).length ?? 0;
   return (
     <>
       <PageHead
         title={WORDS.title}
         state={unserved > 0 ? `▲ ${unserved}` : ""}
-        lead={queues.value && sentenceOfQueues(queues.value.data, clock.value.now)}
+        lead={rows && sentenceOfQueues(rows, clock.value.now)}
       >
         <CopyAs command={{ path: "/queues" }} />
       </PageHead>
       <Shown data={queues} lines={6}>
-        {(shown) => (shown.data.length === 0 ? <NoQueue /> : <All read={shown} />)}
+        {(shown) =>
+          shown.data.length === 0 ? (
+            <NoQueue />
+          ) : (
+            <All read={{ ...shown, data: [...asHeard(shown.data, isHeard)] }} />
+          )
+        }
       </Shown>
     </>
   );

@@ -18,6 +18,8 @@ export interface Worker {
   desired: { paused: boolean | null; draining: boolean; capacity: number | null };
   converged: boolean;
   events: "on" | "off" | "unknown";
+  /** Set by the page while workers are not heard: it was there when they last were. */
+  isUnheard?: boolean;
 }
 
 export interface WorkerDetail extends Worker {

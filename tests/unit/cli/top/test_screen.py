@@ -180,3 +180,25 @@ def test_lines_are_shared_out_one_by_one() -> None:
     assert share_out([1, 1], 9) == [1, 1]
     assert share_out([], 3) == []
     assert share_out([2, 2], 0) == [0, 0]
+
+
+@pytest.mark.parametrize("part", ["broker", "mirror"])
+def test_while_workers_are_not_heard_nobody_is_called_offline_or_missing(part: str) -> None:
+    health = {"status": "degraded", "checks": {part: "unhealthy"}}
+    gone = Situation(
+        now=NOW,
+        health=health,
+        stats={
+            "queue_depth": 47,
+            "undispatched": 39,
+            "parked": 0,
+            "total_tasks_submitted": 50,
+            "active_workers": 0,
+            "total_workers": 1,
+        },
+        queues=[queue("celery", waiting=8, consumers=0)],
+        workers=[worker("here@h", status="OFFLINE")],
+    )
+    text = "\n".join(lines_of(gone))
+    assert text.count("not heard") == 2
+    assert [word for word in ("offline", "nobody", "0 of 1", "47") if word in text] == []
