@@ -23,7 +23,7 @@ from api.streams.open_streams import OpenStreams
 from background import Resident, start_rounds
 from domain.degradation import BROKER, BlockedWork, automatic, blocked_by, holding
 from domain.health import DATABASE
-from domain.live import Pace, Topic, Topics, topic_of_task, topic_of_workflow
+from domain.live import Topic, Topics, topic_of_task, topic_of_workflow
 from domain.principals import Principal
 from gateway.ports import ReadsQueues
 from services.dashboard import ask_depths
@@ -115,7 +115,6 @@ class LiveHub(Resident):
         self._open = OpenStreams(max_streams)
         self._listening: set[Listening] = set()
         self._is_read, self._is_watched = asyncio.Event(), asyncio.Event()
-        self._pace = Pace()
         self._held = HeldCount()
         self.board = Board()
 
@@ -174,13 +173,11 @@ class LiveHub(Resident):
         depths = None
         if reading is not None and BROKER not in failing:
             depths = await ask_depths(self._queues, reading.queue_names)
-        rates = self._pace.add(reading.totals, at_seconds=time.monotonic()) if reading else None
         pulse = Pulse.of(
             reading,
             at=datetime.now(UTC),
             waiting=None if depths is None else sum(depths.values()),
             held_by=holding(in_force),
-            rates=rates,
             health=self._probe.report().health,
             marks=len(degraded),
             build=self._build,

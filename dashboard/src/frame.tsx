@@ -12,6 +12,8 @@ import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
 import { wordOfHeld } from "./logic/holds.ts";
+import { isHeardBy } from "./logic/outage.ts";
+import { endsOf } from "./logic/pace.ts";
 import { type Standing, standingOf } from "./logic/system.ts";
 import { isHelpOpen, isPaletteOpen } from "./palette.tsx";
 import { leave } from "./parts/actions.tsx";
@@ -50,7 +52,7 @@ export function Frame({ route, children }: { route: Route | undefined; children:
       </button>
       <Rail route={route} />
       <div class="stage" data-stale={isAway || isOut.value || standing?.isOld ? "" : undefined}>
-        <Strip />
+        <Strip isHeard={isHeardBy(health)} />
         <Banner standing={standing} />
         <main id="main" tabIndex={-1}>
           {children}
@@ -63,7 +65,7 @@ export function Frame({ route, children }: { route: Route | undefined; children:
   );
 }
 
-function Strip() {
+function Strip({ isHeard }: { isHeard: boolean }) {
   return (
     <header class="strip">
       <button
@@ -76,7 +78,7 @@ function Strip() {
         <span class="word">{WORDS.find}</span>
         <kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</kbd>
       </button>
-      <div class="vitals-strip">{isToldOfAll.value && <Vitals />}</div>
+      <div class="vitals-strip">{isToldOfAll.value && <Vitals isHeard={isHeard} />}</div>
       <LiveChip />
       <Settings />
     </header>
@@ -87,11 +89,9 @@ function Strip() {
 const COUNTED = 10_000;
 
 /** How the whole is, in four figures, and how much is held back while anything is: not every key is told them. */
-function Vitals() {
+function Vitals({ isHeard }: { isHeard: boolean }) {
   const now = pulse.value;
-  const done = now?.done_per_s ?? null;
-  const failed = now?.failed_per_s ?? null;
-  const ended = (done ?? 0) + (failed ?? 0);
+  const rates = endsOf(now, isHeard);
   return (
     <>
       <Vital
@@ -117,12 +117,20 @@ function Vitals() {
         word="running"
         rank={1}
       />
-      <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="completed" rank={2} />
+      <Vital
+        to={href("/analytics")}
+        icon="check"
+        value={perMinute(rates.done)}
+        word="completed"
+        title={WORDS.lastMinute}
+        rank={2}
+      />
       <Vital
         to={href("/failures")}
         icon="close"
-        value={ended > 0 ? percent((100 * (failed ?? 0)) / ended) : "–"}
+        value={percent(rates.failedPercent)}
         word="failed"
+        title={WORDS.lastMinute}
         rank={2}
       />
     </>
