@@ -7,13 +7,16 @@ from typing import Any
 
 from cli.client import Client, NotReachable
 from cli.errors import CliError
+from cli.top.drift import Drifts
 from cli.top.situation import Json, Situation, seconds_since
 
 SLOW_SECONDS = 5.0
 RATE_SECONDS = 60.0
 """Rates are of about so long."""
-LEAST_RATE_SECONDS = 10.0
-"""Rates over less would jump: until then they are of the last two minutes, by the clock."""
+LEAST_RATE_SECONDS = 50.0
+"""Of less no rate is made, which would tell of a minute that was not counted: until then they are of the last two
+minutes, by the clock.
+"""
 MOST_QUEUES = 200
 MOST_WORKFLOWS = 20
 MOST_ALERTS = 50
@@ -30,6 +33,7 @@ class Reader:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._samples: deque[tuple[float, int, int]] = deque(maxlen=MOST_SAMPLES)
+        self._drifts = Drifts()
         self._slow_at: float | None = None
         self._slow: dict[str, Any] = {}
         self._slow_refused = ""
@@ -48,6 +52,7 @@ class Reader:
             self._slow = self._read_slow(are_missing=offline > 0)
             self._slow_at, self._slow_refused = now, self.refused
         queues = self._ask("/queues", limit=MOST_QUEUES, rows="data")
+        drifts = self._drifts.note(_rows(queues) or (), at=now)
         running = self._ask(
             "/tasks", status="RUNNING", limit=MOST_ROWS, sort_by="started_at", sort_order="asc", rows="data"
         )
@@ -69,6 +74,7 @@ class Reader:
             fleet=_rows(self._slow["fleet"]),
             stats=stats,
             queues=_rows(queues),
+            drifts=drifts,
             workers=_rows(workers),
             running=_rows(running),
             running_count=None if running is None else running["total"],
@@ -110,7 +116,7 @@ class Reader:
         while len(self._samples) > 2 and now - self._samples[1][0] >= RATE_SECONDS:
             self._samples.popleft()
         lasted = self._samples[-1][0] - self._samples[0][0] if self._samples else 0.0
-        if lasted >= LEAST_RATE_SECONDS or (trends is None and lasted > 0):
+        if lasted >= LEAST_RATE_SECONDS:
             (began, *first), (ended, *last) = self._samples[0], self._samples[-1]
             done, failed = (max(0, b - a) * 60 / (ended - began) for a, b in zip(first, last, strict=True))
             return done, failed

@@ -26,7 +26,8 @@ FIGURE_WIDTH = 12
 MOST_OTHERS = 3
 """How many of the other things that are wrong are named where the lines are bounded."""
 MOST_ROWS = 50
-LEVEL_TOLERANCE = 0.1
+NO_CHANGE = 0.02
+"""A minute in which so small a share of what waits has come or gone changes nothing that is worth a word."""
 LOOKS = {
     "ok": ("✓", "green"),
     "noted": ("•", "yellow"),
@@ -111,14 +112,15 @@ def _figures(it: Situation, width: int) -> list[Table]:
     stats = it.stats or {}
     active, every = stats.get("active_workers"), stats.get("total_workers")
     waiting, undispatched = stats.get("queue_depth"), stats.get("undispatched", 0)
+    can_be_heard = is_heard(parts_down(it))
     workers = count(active) if every is None else f"{count(active)} of {count(every)}"
     figures = [
         (count(None if waiting is None else waiting - undispatched), "waiting", ""),
         (count(it.running_count), "running", ""),
-        (per_minute(it.done_per_minute), "completed", ""),
-        (percent(it.failed_percent), "failing", "red" if it.failed_percent else ""),
+        (per_minute(it.done_per_minute if can_be_heard else None), "completed", ""),
+        (percent(it.failed_percent if can_be_heard else None), "failing", "red" if it.failed_percent else ""),
         (duration(it.mean_wait), "mean wait", ""),
-        (workers if is_heard(parts_down(it)) else NONE, "workers", ""),
+        (workers if can_be_heard else NONE, "workers", ""),
     ]
     beside = next(fit for fit in (6, 3, 2, 1) if fit * FIGURE_WIDTH - GAP <= width or fit == 1)
     return [_table_of(figures[at : at + beside]) for at in range(0, len(figures), beside)]
@@ -173,29 +175,34 @@ def _need(queue: Json) -> float:
 
 
 def _queue(queue: Json, it: Situation) -> list[Text]:
-    oldest = queue["oldest_waiting_at"]
+    oldest, held = queue["oldest_waiting_at"], _held_in(queue, it)
+    beside = f"+ {count(held)} held" if held else f"oldest {about(seconds_since(oldest, it.now))}" if oldest else ""
+    return [line_of(queue["queue_name"]), _number(count(queue["waiting"])), Text(beside, style="dim"), _end(queue, it)]
+
+
+def _held_in(queue: Json, it: Situation) -> int:
+    """How much of what is due in it marks hold back."""
+    due: int = queue["due"]
+    if (queue.get("mark") or {}).get("strategy") == "queue_only":
+        return due
+    rows = (it.held or {}).get("data", ())
+    return min(due, sum(row["count"] for row in rows if row["queue_name"] == queue["queue_name"]))
+
+
+def _end(queue: Json, it: Situation) -> Text:
+    """Where it is going, or who takes from it: nothing is foretold of what is held back or not taken."""
+    waiting, drift = queue["waiting"] or 0, it.drifts.get(queue["queue_name"])
     if not is_heard(parts_down(it)):
-        end = NOT_HEARD
-    elif queue["consumers"] == 0 and (queue["waiting"] or 0) > 0:
-        end = Text("nobody consumes it", style="yellow")
-    elif queue["active_consumers"] and _is_level(queue):
-        end = Text("holds its level", style="dim")
-    elif queue["empty_in_seconds"] and queue["active_consumers"]:
-        end = Text(f"empty in {about(queue['empty_in_seconds'])}", style="dim")
-    else:
-        end = _consumers(queue)
-    return [
-        line_of(queue["queue_name"]),
-        _number(count(queue["waiting"])),
-        Text(f"oldest {about(seconds_since(oldest, it.now))}" if oldest else "", style="dim"),
-        end,
-    ]
-
-
-def _is_level(queue: Json) -> bool:
-    """Whether something waits, and about as many come as go: of a few minutes, the difference is chance."""
-    come, go = queue["in_per_minute"], queue["out_per_minute"]
-    return bool(queue["waiting"]) and go > 0 and abs(come - go) <= LEVEL_TOLERANCE * max(come, go)
+        return NOT_HEARD
+    if queue["consumers"] == 0 and waiting > 0:
+        return Text("nobody consumes it", style="yellow")
+    if not waiting or not queue["active_consumers"] or drift is None or _held_in(queue, it):
+        return _consumers(queue)
+    if abs(drift) < max(1.0, waiting * NO_CHANGE) and queue["out_per_minute"]:
+        return Text("holds its level", style="dim")
+    if drift <= -1.0:
+        return Text(f"empty in {about(60 * waiting / -drift)}", style="dim")
+    return _consumers(queue)
 
 
 def _consumers(queue: Json) -> Text:

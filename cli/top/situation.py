@@ -1,6 +1,6 @@
 """What the API tells of the whole at one moment, as far as the screen of `celeriac top` needs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,8 @@ class Situation:
     """The open alerts."""
     stats: Json | None = None
     queues: list[Json] | None = None
+    drifts: dict[str, float] = field(default_factory=dict)
+    """How many more wait in each queue each minute, less than 0 where it falls; of those of which it is known."""
     resilience: Json | None = None
     held: Json | None = None
     """How much marks hold back; read where any does."""

@@ -1,5 +1,5 @@
 // What is to be said of queues: which needs a look first, how one is, and what more workers would change. Pure.
-import type { QueueRow } from "../api/types.ts";
+import type { HeldRead, QueueRow } from "../api/types.ts";
 import { quoted } from "./curl.ts";
 import { about, count, duration, NONE, plural } from "./format.ts";
 
@@ -131,8 +131,13 @@ export interface HeldBack {
   held_by: readonly string[];
 }
 
-/** Return the sentence under the name of a queue. `heldBack`: what marks hold back of what is due in it. */
-export function sentenceOfQueue(queue: QueueRow, now: number, heldBack: readonly HeldBack[] = []): string {
+/** Return the sentence under the name of a queue. `heldBack`: what marks hold back of what is due in it; `drift`:
+ * how many more wait each minute. */
+export function sentenceOfQueue(
+  queue: QueueRow,
+  now: number,
+  { heldBack = [], drift = null }: { heldBack?: readonly HeldBack[]; drift?: number | null } = {},
+): string {
   const waiting = queue.waiting;
   const held = heldBack.reduce((sum, one) => sum + one.count, 0);
   const names = [...new Set(heldBack.flatMap((one) => one.held_by))].map((one) => one.replace(/^task:/, ""));
@@ -165,45 +170,82 @@ export function sentenceOfQueue(queue: QueueRow, now: number, heldBack: readonly
   if (waiting === 0) return `Nothing waits in it.${due}`;
   if (queue.active_consumers === 0)
     return `${queue.consumers === 1 ? "Its only worker stands" : `All ${count(queue.consumers)} workers that consume it stand`} still: ${waits(waiting)}${since}.${due}`;
-  const course = courseOf(queue);
-  if (course === "level")
-    return `${waits(waiting)}${since}. About as many come as go: it holds its level.${due}`;
-  if (course === "falls")
-    return `${waits(waiting)}${since}. As it goes, it is empty in ${about(queue.empty_in_seconds)}.${due}`;
-  if (course === "grows")
-    return `${waits(waiting)}${since}, and more come than go: it grows by ${rate(queue.in_per_minute - queue.out_per_minute)}.${due}`;
-  return `${waits(waiting)}${since}. Nothing of it has started within 5 minutes.${due}`;
+  return `${waits(waiting)}${since}${courseIn(queue, drift)}${due}`;
 }
 
-export type Course = "empty" | "level" | "falls" | "grows" | "stuck" | "unknown";
+/** How it goes on from "12 tasks wait". */
+function courseIn(queue: QueueRow, drift: number | null): string {
+  switch (courseOf(queue, drift)) {
+    case "level":
+      return ". About as many come as go: it holds its level.";
+    case "falls":
+      return `. As it goes, it is empty in ${about(secondsLeft(queue, drift))}.`;
+    case "grows":
+      return `, and more come than go: it grows by ${rate(drift ?? 0)}.`;
+    case "stuck":
+      return ". Nothing of it has started in this minute and the one before.";
+    default:
+      return ".";
+  }
+}
 
-/** In and out that differ by less than this share are the same: of so few minutes, the difference is chance. */
-const TOLERANCE = 0.1;
+export type Course = "empty" | "held" | "still" | "level" | "falls" | "grows" | "stuck" | "unknown";
 
-/** Return where a queue is going, as it goes now: the one judgement behind every place that says it. */
-export function courseOf(queue: QueueRow): Course {
-  const { waiting, in_per_minute: come, out_per_minute: go } = queue;
-  if (waiting === null) return "unknown";
+/** Return where a queue is going at this moment: the one judgement behind every place that says it. `drift`: how many
+ * more wait each minute; null is not known. Nothing is foretold of what is held back or not taken. */
+export function courseOf(queue: QueueRow, drift: number | null): Course {
+  const { waiting } = queue;
+  if (waiting === null || queue.isUnheard) return "unknown";
+  if (queue.mark?.strategy === "queue_only" && queue.due > 0) return "held";
   if (waiting === 0) return "empty";
-  if (go > 0 && Math.abs(come - go) <= TOLERANCE * Math.max(come, go)) return "level";
-  if (queue.empty_in_seconds !== null) return "falls";
-  return come > go ? "grows" : "stuck";
+  if (queue.active_consumers === 0) return "still";
+  if (drift === null) return "unknown";
+  if (Math.abs(drift) < Math.max(1, waiting * NO_CHANGE)) return queue.out_per_minute > 0 ? "level" : "stuck";
+  return drift < 0 ? "falls" : "grows";
 }
+
+/** A minute in which so small a share of what waits has come or gone changes nothing that is worth a word. */
+const NO_CHANGE = 0.02;
+
+const secondsLeft = (queue: QueueRow, drift: number | null): number | null =>
+  drift !== null && drift < 0 ? (60 * (queue.waiting ?? 0)) / -drift : null;
 
 /** When it will be empty, for a cell. */
-export function emptyIn(queue: QueueRow): string {
-  switch (courseOf(queue)) {
+export function emptyIn(queue: QueueRow, drift: number | null): string {
+  switch (courseOf(queue, drift)) {
     case "level":
       return "holds its level";
-    case "falls":
-      return queue.empty_in_seconds! < 1 ? "< 1 s" : duration(Math.round(queue.empty_in_seconds!));
+    case "falls": {
+      const seconds = secondsLeft(queue, drift)!;
+      return seconds < 1 ? "< 1 s" : duration(Math.round(seconds));
+    }
     case "grows":
       return "it grows";
     case "stuck":
+    case "still":
       return "never";
     default:
       return NONE;
   }
+}
+
+/** Return how much of what is due in a queue marks hold back. `held`: what is read of it, where that may be read. */
+export function heldIn(queue: QueueRow, held: Pick<HeldRead, "data"> | undefined): number {
+  if (queue.mark?.strategy === "queue_only") return queue.due;
+  const here = held?.data.filter((one) => one.queue_name === queue.queue_name) ?? [];
+  return Math.min(
+    queue.due,
+    here.reduce((sum, one) => sum + one.count, 0),
+  );
+}
+
+/** Return what is there beside what waits in the broker: `118 held`, `39 due`; nothing where there is no more. */
+export function beside(queues: readonly QueueRow[], held: Pick<HeldRead, "data"> | undefined): string {
+  const due = queues.reduce((sum, one) => sum + one.due, 0);
+  const kept = queues.reduce((sum, one) => sum + heldIn(one, held), 0);
+  return [kept > 0 ? `${count(kept)} held` : "", due > kept ? `${count(due - kept)} due` : ""]
+    .filter(Boolean)
+    .join(" + ");
 }
 
 export interface Forecast {
@@ -211,6 +253,15 @@ export interface Forecast {
   outPerMinute: number;
   /** null: never. */
   emptyInSeconds: number | null;
+}
+
+/** Return why nothing can be foretold of a queue; nothing where something can. */
+export function standingStill(queue: QueueRow): string {
+  if (queue.mark !== null) return "It is held back: nothing is foretold until it is let go again.";
+  if (queue.isUnheard) return "Workers are not heard now: nothing is foretold.";
+  if (queue.consumers > 0 && queue.active_consumers === 0)
+    return "Its workers stand still: nothing is foretold until one of them takes tasks again.";
+  return queue.consumers === 0 ? "Nobody consumes it: nothing is foretold until somebody does." : "";
 }
 
 /** Return what would become of a queue if so many tasks of it ran at once, each as long as they took of late. The

@@ -1,12 +1,14 @@
 // One queue: why it moves or does not, who consumes it, what waits in it, and what more workers would change.
 
+import { useMemo } from "preact/hooks";
 import { segment } from "../../api/client.ts";
+import { drift, useDrifts } from "../../api/drift.ts";
 import { useHealth } from "../../api/health.ts";
 import { useData } from "../../api/query.ts";
-import type { QueueRow, Trends } from "../../api/types.ts";
+import type { HeldRead, QueueRow, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { isHeardBy } from "../../logic/outage.ts";
-import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
+import { heldIn, isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
 import { lookOfMark } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { EndedBars } from "../../parts/ended.tsx";
@@ -50,6 +52,8 @@ export default function Page({ params }: PageProps) {
   const name = params.name ?? "";
   const queue = useData<QueueDetail>(`/queues/${segment(name)}`, { topics: TOPICS, every: 5_000 });
   const isHeard = isHeardBy(useHealth());
+  const rows = useMemo(() => queue.value && [queue.value], [queue.value]);
+  useDrifts(rows);
   if (queue.error?.status === 404 && !queue.value)
     return (
       <>
@@ -89,7 +93,10 @@ function Whole({ queue }: { queue: QueueDetail }) {
             <span>{name}</span> <Condition queue={queue} />
           </span>
         }
-        lead={sentenceOfQueue(queue, clock.value.now, queue.due > 0 ? here : [])}
+        lead={sentenceOfQueue(queue, clock.value.now, {
+          heldBack: queue.due > 0 ? here : [],
+          drift: drift(queue),
+        })}
       >
         {queue.mark === null ? <HoldBack service={`queue:${name}`} name={name} /> : <Release queue={queue} />}
         <a class="button" href={href("/tasks", { queue_name: name, status: "PENDING" })}>
@@ -106,7 +113,7 @@ function Whole({ queue }: { queue: QueueDetail }) {
         />
       ))}
       <Source of={queue} />
-      <Vitals queue={queue} />
+      <Vitals queue={queue} held={held.value} />
       <div class="columns">
         <Section title={WORDS.priorities} note={WORDS.prioritiesNote} flush>
           <Priorities name={name} />
@@ -148,11 +155,17 @@ function Release({ queue }: { queue: QueueDetail }) {
   return queue.mark?.automatic ? null : <LetGo service={`queue:${name}`} name={name} />;
 }
 
-function Vitals({ queue }: { queue: QueueDetail }) {
+function Vitals({ queue, held }: { queue: QueueDetail; held: HeldRead | undefined }) {
+  const kept = heldIn(queue, held);
   const tasks = (status: string) => href("/tasks", { queue_name: queue.queue_name, status });
   return (
     <div class="figures">
-      <Figure label={WORDS.waiting} value={count(queue.waiting)} to={tasks("PENDING")} />
+      <Figure
+        label={WORDS.waiting}
+        value={count(queue.waiting)}
+        unit={kept > 0 ? `+ ${count(kept)} held` : undefined}
+        to={tasks("PENDING")}
+      />
       <Figure
         label={WORDS.oldest}
         value={<Lasting from={queue.oldest_waiting_at} />}

@@ -4,7 +4,7 @@ import { useData } from "../../api/query.ts";
 import { may, maySee } from "../../api/session.ts";
 import type { Trends } from "../../api/types.ts";
 import { count, duration, percent, plural } from "../../logic/format.ts";
-import { sentenceOfForecast, waysToConsume, whatIf } from "../../logic/queues.ts";
+import { sentenceOfForecast, standingStill, waysToConsume, whatIf } from "../../logic/queues.ts";
 import { Lead } from "../../parts/lead.tsx";
 import { Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
@@ -124,6 +124,8 @@ export function WhatIf({ queue, trends }: { queue: QueueDetail; trends: Trends }
   const atOnce = chosen.value ?? Math.max(1, present);
   const mean =
     trends.by_queue.find((one) => one.queue_name === queue.queue_name)?.average_duration_seconds ?? null;
+  const standing = standingStill(queue);
+  if (standing) return <p class="muted">{standing}</p>;
   const forecast = whatIf(withDue(queue), atOnce, mean);
   if (forecast === null || mean === null) return <p class="muted">{WORDS.noMean}</p>;
   const grown = online.length === 1 && chosen.value !== null && atOnce !== present ? online[0] : undefined;

@@ -12,6 +12,7 @@ MINUTE = {"bucket": "2026-11-26T11:59:00Z", "completed": 8, "failed": 2, "averag
 LATEST = MINUTE | {"bucket": "2026-11-26T12:00:00Z", "completed": 4, "failed": 1, "average_wait_seconds": None}
 HALF_PAST = 1_795_694_430.0
 """12:00:30: these two minutes have lasted 90 s."""
+QUEUE = {"queue_name": "mail", "waiting": 40}
 ANSWERS: dict[str, Json] = {
     "/me": {"queues": [], "task_names": []},
     "/health": {"status": "unhealthy"},
@@ -24,7 +25,7 @@ ANSWERS: dict[str, Json] = {
     "/analytics/failures": {"groups": [{"row": 5}]},
     "/workflows": {"data": [{"row": 6}]},
     "/dashboard/stats": {"tasks_completed": 100, "tasks_failed": 10},
-    "/queues": {"data": [{"row": 2}]},
+    "/queues": {"data": [QUEUE]},
     "/dashboard/workers": {"data": [{"row": 3}]},
     "/tasks": {"data": [{"row": 4}], "total": 9},
 }
@@ -73,7 +74,7 @@ def test_the_first_look_has_rates_of_the_last_two_minutes(fleet: Fleet) -> None:
     assert (it.health, it.alerts, it.queues, it.workers) == (
         {"status": "unhealthy"},
         [{"row": 1}],
-        [{"row": 2}],
+        [QUEUE],
         [{"row": 3}],
     )
     assert (it.running, it.running_count) == ([{"row": 4}], 9)
@@ -91,9 +92,9 @@ def test_later_ones_have_rates_of_the_last_minute_and_ask_for_little(fleet: Flee
     # Two seconds tell nothing.
     assert (it.done_per_minute, it.failed_percent) == (8.0, 20.0)
     assert asked == QUICK
-    clock.now += 10
+    clock.now += 58
     it = reader.read()
-    assert (it.done_per_minute, it.failed_percent) == (15.0, 25.0)
+    assert (it.done_per_minute, it.failed_percent) == (3.0, 25.0)
     clock.now += 60
     # All of it ended longer than a minute ago.
     it = reader.read()
@@ -106,7 +107,7 @@ def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet, clock: Cloc
     answers |= {"/dashboard/stats": 403, "/analytics/trends": 403}
     it = reader.read()
     assert (it.stats, it.mean_wait, it.done_per_minute, it.failed_percent) == (None, None, None, None)
-    assert it.queues == [{"row": 2}]
+    assert it.queues == [QUEUE]
     assert it.refused == reader.refused == "/analytics/trends is not for you"
     answers |= ANSWERS
     clock.now += 2
@@ -142,3 +143,15 @@ def test_who_was_drained_is_read_only_where_a_worker_is_not_there(fleet: Fleet, 
     clock.now += 30
     it = reader.read()
     assert (it.fleet, it.offline) == ([{"row": 7}], 1)
+
+
+def test_where_a_queue_goes_is_known_from_two_looks(fleet: Fleet, clock: Clock) -> None:
+    reader, _, answers = fleet
+    assert reader.read().drifts == {}
+    told = []
+    for seconds, waiting in ((5, 30), (10, 20), (50, 20), (50, None)):
+        clock.now += seconds
+        answers["/queues"] = {"data": [QUEUE | {"waiting": waiting}]}
+        told.append(reader.read().drifts)
+    # Too near; then of 15 s; then of the minute; then it is not told how much waits.
+    assert told == [{}, {"mail": -80.0}, {"mail": -10.0}, {}]
