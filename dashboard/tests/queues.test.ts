@@ -12,6 +12,7 @@ import {
   sentenceOfForecast,
   sentenceOfQueue,
   sentenceOfQueues,
+  sentenceOfScheduled,
   standingStill,
   takersOf,
   waitingIn,
@@ -212,4 +213,21 @@ test("while workers are not heard, nobody is said not to take", () => {
     `As far as is known, nothing waits in it. ${said}`,
   );
   assert.equal(sentenceOfQueues([unheard!], now), `8 tasks wait. ${said}`);
+});
+
+test("what is scheduled is said with when the next is due, where that is known", () => {
+  const said = (times: (string | null)[], total = times.length, isExact = true) =>
+    sentenceOfScheduled(
+      { total, total_is_exact: isExact, data: times.map((scheduled_at) => ({ scheduled_at })) },
+      { now, zone: "UTC" },
+    );
+  assert.equal(sentenceOfScheduled(undefined, { now }), "");
+  assert.equal(said([]), "");
+  assert.equal(said(["2026-11-27T09:00:00Z"]), "1 scheduled, the next at 27 Nov 09:00.");
+  assert.equal(
+    said(["2026-11-26T15:00:00Z", null, "2026-11-26T14:00:00Z"]),
+    "3 scheduled, the next at 14:00.",
+  );
+  assert.equal(said(["2026-11-26T15:00:00Z"], 900), "900 scheduled.");
+  assert.equal(said(["2026-11-26T15:00:00Z"], 10000, false), "10,000+ scheduled.");
 });

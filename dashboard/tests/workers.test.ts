@@ -4,6 +4,7 @@ import {
   asHeard,
   byNeed,
   deadlineOf,
+  isStray,
   keptFor,
   keptOrTold,
   loadOf,
@@ -285,4 +286,15 @@ test("while nobody can be heard, who was there is not called offline", () => {
     "Not heard for 53 m, as no worker can be now: whether it runs is not known.",
   );
   assert.deepEqual(asHeard([worker({})], false), [worker({})]);
+});
+
+test("a worker that drains as asked is on its way, and not otherwise than wanted", () => {
+  const strays = [
+    worker({ converged: false }),
+    worker({ status: "DRAINING", converged: false, is_draining: true }),
+    worker({ status: "OFFLINE", converged: false }),
+    worker({ status: "OFFLINE", converged: false, isUnheard: true }),
+    worker({}),
+  ].map(isStray);
+  assert.deepEqual(strays, [true, false, false, false, false]);
 });

@@ -1,7 +1,7 @@
 // What is to be said of queues: which needs a look first, how one is, and what more workers would change. Pure.
 import type { HeldRead, QueueRow } from "../api/types.ts";
 import { quoted } from "./curl.ts";
-import { about, count, duration, NONE, plural } from "./format.ts";
+import { about, type Clock, count, duration, hour, NONE, plural } from "./format.ts";
 
 /** Return how much a queue needs a look: nobody takes from it, it is held back, it grows, it waits. */
 export function need(queue: QueueRow): number {
@@ -187,6 +187,22 @@ function courseIn(queue: QueueRow, drift: number | null): string {
     default:
       return ".";
   }
+}
+
+/** What is read of the tasks of a queue that are scheduled for later. */
+export interface ScheduledRead {
+  total: number;
+  total_is_exact: boolean;
+  data: readonly { scheduled_at: string | null }[];
+}
+
+/** Return the sentence about what is scheduled: how much, and when the next is due, where all of it was read. */
+export function sentenceOfScheduled(read: ScheduledRead | undefined, clock: Clock): string {
+  if (!read || read.total === 0) return "";
+  const times = read.data.map((one) => Date.parse(one.scheduled_at ?? "")).filter((at) => at > 0);
+  const isAll = read.total_is_exact && read.total <= read.data.length && times.length > 0;
+  const next = isAll ? `, the next at ${hour(Math.min(...times), clock)}` : "";
+  return `${count(read.total, read.total_is_exact)} scheduled${next}.`;
 }
 
 export type Course = "empty" | "held" | "still" | "level" | "falls" | "grows" | "stuck" | "unknown";

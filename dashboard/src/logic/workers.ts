@@ -42,6 +42,10 @@ export function keptFor(one: Worker): string | null {
   return one.desired.paused ? "paused once it is back" : null;
 }
 
+/** Whether it is otherwise than wanted, and not on its way there: one that drains is as long as it takes. */
+export const isStray = (one: Worker): boolean =>
+  isThere(one) && !one.isUnheard && !one.converged && one.status !== "DRAINING";
+
 /** Return the sentence over the list: what is wrong first, then how much is done. */
 export function sentenceOfFleet(workers: readonly Worker[], clock: Clock): string {
   if (workers.length === 0) return "No worker has been heard yet.";
@@ -120,7 +124,7 @@ export function loadOf(workers: readonly Worker[]): { running: number; capacity:
 /** Return them so that what needs a look comes first, else by name. */
 export function byNeed(workers: readonly Worker[]): Worker[] {
   const rank = (one: Worker) =>
-    !isThere(one) ? 4 : !one.converged ? 0 : one.status === "DRAINING" ? 1 : one.status === "PAUSED" ? 2 : 3;
+    !isThere(one) ? 4 : isStray(one) ? 0 : one.status === "DRAINING" ? 1 : one.status === "PAUSED" ? 2 : 3;
   return [...workers].sort(
     (a, b) => rank(a) - rank(b) || a.hostname.localeCompare(b.hostname, "en", { numeric: true }),
   );

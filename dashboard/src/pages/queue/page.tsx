@@ -5,10 +5,17 @@ import { segment } from "../../api/client.ts";
 import { drift, useDrifts } from "../../api/drift.ts";
 import { useHealth } from "../../api/health.ts";
 import { useData } from "../../api/query.ts";
-import type { HeldRead, QueueRow, Trends } from "../../api/types.ts";
+import type { HeldRead, QueueRow, Page as Rows, TaskRow, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
 import { isHeardBy } from "../../logic/outage.ts";
-import { heldIn, isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
+import {
+  heldIn,
+  isUnserved,
+  rate,
+  sentenceOfQueue,
+  sentenceOfScheduled,
+  takersOf,
+} from "../../logic/queues.ts";
 import { lookOfMark } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { EndedBars } from "../../parts/ended.tsx";
@@ -18,7 +25,7 @@ import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
-import { clock, Lasting } from "../../parts/time.tsx";
+import { clock, Lasting, stillClock } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
 import { Source } from "../queues/page.tsx";
 import { Consumers, Names, Priorities, WhatIf } from "./parts.tsx";
@@ -80,6 +87,10 @@ function Whole({ queue }: { queue: QueueDetail }) {
     every: 30_000,
   });
   const held = useHeld(queue.due > 0 || queue.mark !== null);
+  const scheduled = useData<Rows<TaskRow>>("/tasks", {
+    query: { queue_name: name, phase: "scheduled", limit: 200, rows: "data" },
+    topics: ["tasks"],
+  }).value;
   const here = held.value?.data.filter((one) => one.queue_name === name);
   const holders = new Set([`queue:${name}`, ...(here ?? []).flatMap((one) => one.held_by)]);
   const holds = held.value?.marks.filter((one) => holders.has(one.service_name)) ?? [];
@@ -93,10 +104,13 @@ function Whole({ queue }: { queue: QueueDetail }) {
             <span>{name}</span> <Condition queue={queue} />
           </span>
         }
-        lead={sentenceOfQueue(queue, clock.value.now, {
-          heldBack: queue.due > 0 ? here : [],
-          drift: drift(queue),
-        })}
+        lead={[
+          sentenceOfQueue(queue, clock.value.now, {
+            heldBack: queue.due > 0 ? here : [],
+            drift: drift(queue),
+          }),
+          sentenceOfScheduled(scheduled, stillClock()),
+        ].join(" ")}
       >
         {queue.mark === null ? <HoldBack service={`queue:${name}`} name={name} /> : <Release queue={queue} />}
         <a class="button" href={href("/tasks", { queue_name: name, status: "PENDING" })}>
@@ -116,7 +130,7 @@ function Whole({ queue }: { queue: QueueDetail }) {
       <Vitals queue={queue} held={held.value} />
       <div class="columns">
         <Section title={WORDS.priorities} note={WORDS.prioritiesNote} flush>
-          <Priorities name={name} />
+          <Priorities name={name} scheduled={scheduled?.total ?? 0} />
         </Section>
         <Section title={WORDS.consumers} flush>
           <Consumers queue={queue} />

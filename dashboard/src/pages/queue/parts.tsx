@@ -20,7 +20,7 @@ interface Facets {
 }
 
 /** What has not started yet, the most urgent first. */
-export function Priorities({ name }: { name: string }) {
+export function Priorities({ name, scheduled }: { name: string; scheduled: number }) {
   const found = useData<Facets>("/search/facets", {
     query: { queue_name: name, status: "PENDING", fields: "priority" },
     topics: ["tasks", "queues"],
@@ -35,23 +35,33 @@ export function Priorities({ name }: { name: string }) {
         const most = Math.max(1, ...rows.map((one) => one.count));
         if (rows.length === 0) return <p class="muted list-more">{WORDS.none}</p>;
         return (
-          <ul class="queue-priorities num">
-            {rows.map((one) => (
-              <li key={one.value ?? ""}>
-                <a
-                  href={href("/tasks", {
-                    queue_name: name,
-                    status: "PENDING",
-                    ...(one.value !== null && { priority: one.value }),
-                  })}
-                >
-                  <span>{one.value ?? "not told"}</span>
-                  <i style={{ width: `${Math.max(1, (100 * one.count) / most)}%` }} />
-                  <b>{count(one.count, shown.is_exact)}</b>
-                </a>
-              </li>
-            ))}
-          </ul>
+          <>
+            {scheduled > 0 && (
+              <p class="muted list-more">
+                <a href={href("/tasks", { queue_name: name, phase: "scheduled" })}>
+                  {count(scheduled)} of them {scheduled === 1 ? "is" : "are"} scheduled
+                </a>{" "}
+                for later.
+              </p>
+            )}
+            <ul class="queue-priorities num">
+              {rows.map((one) => (
+                <li key={one.value ?? ""}>
+                  <a
+                    href={href("/tasks", {
+                      queue_name: name,
+                      status: "PENDING",
+                      ...(one.value !== null && { priority: one.value }),
+                    })}
+                  >
+                    <span>{one.value ?? "not told"}</span>
+                    <i style={{ width: `${Math.max(1, (100 * one.count) / most)}%` }} />
+                    <b>{count(one.count, shown.is_exact)}</b>
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </>
         );
       }}
     </Shown>

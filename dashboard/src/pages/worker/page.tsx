@@ -11,6 +11,7 @@ import { count, percent, perMinute, plural } from "../../logic/format.ts";
 import { isHeardBy } from "../../logic/outage.ts";
 import {
   deadlineOf,
+  isStray,
   isThere,
   sentenceOfWorker,
   stepsOfDrain,
@@ -113,7 +114,7 @@ function Whole({ worker }: { worker: WorkerDetail }) {
       </PageHead>
       {isOffline && !worker.message && may("operate") && <p class="muted">{WORDS.keptWhy}</p>}
       {worker.message && !shownDrain && (
-        <p class="note" data-tone={worker.converged || isOffline ? undefined : "waiting"}>
+        <p class="note" data-tone={isStray(worker) ? "waiting" : undefined}>
           <Icon name="alert" /> {worker.message}
         </p>
       )}

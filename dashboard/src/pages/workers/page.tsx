@@ -9,7 +9,7 @@ import type { Page as Rows, WorkerFigures } from "../../api/types.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { count, NONE, percent, perMinute, plural } from "../../logic/format.ts";
 import { isHeardBy } from "../../logic/outage.ts";
-import { asHeard, byNeed, isThere, keptFor, loadOf, sentenceOfFleet } from "../../logic/workers.ts";
+import { asHeard, byNeed, isStray, isThere, keptFor, loadOf, sentenceOfFleet } from "../../logic/workers.ts";
 import { ActionButton, actOnEach, Confirm } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure, Meter } from "../../parts/figure.tsx";
@@ -223,9 +223,7 @@ export function Notes({ worker }: { worker: Worker }) {
           plain
         />
       )}{" "}
-      {!worker.converged && isThere(worker) && (
-        <Status look={{ word: WORDS.stray, tone: "waiting", shape: "warning" }} plain />
-      )}{" "}
+      {isStray(worker) && <Status look={{ word: WORDS.stray, tone: "waiting", shape: "warning" }} plain />}{" "}
       {worker.events === "off" && (
         <span title={WORDS.muteWhy}>
           <Status look={{ word: WORDS.mute, tone: "waiting", shape: "lost" }} plain />
