@@ -186,12 +186,17 @@ class BlockedWork:
 
 def blocked_by(marks: Marks) -> BlockedWork:
     """What the `queue_only` marks hold back: a component all work, a queue or task name its own."""
-    names = [mark.service_name for mark in marks.values() if mark.strategy is Strategy.QUEUE_ONLY]
+    names = holding(marks)
     return BlockedWork(
         everything=any(name in COMPONENTS for name in names),
         queue_names=frozenset(name.removeprefix(QUEUE_PREFIX) for name in names if name.startswith(QUEUE_PREFIX)),
         task_names=frozenset(name.removeprefix(TASK_PREFIX) for name in names if name.startswith(TASK_PREFIX)),
     )
+
+
+def holding(marks: Marks) -> list[str]:
+    """Return the services whose mark `queue_only` holds work back."""
+    return sorted(name for name, mark in marks.items() if mark.strategy is Strategy.QUEUE_ONLY)
 
 
 def signature_of(author: Author, *, at: datetime) -> Signature:
@@ -208,7 +213,7 @@ def holders_of(queue_name: str, task_name: str, *, marks: Marks) -> list[str]:
 
 def counts_by_mark(held: Iterable[tuple[str, str, int]], *, marks: Marks) -> dict[str, int]:
     """Return how many tasks each mark `queue_only` holds back, by service name, of queues and names with so many."""
-    counts = {name: 0 for name in sorted(marks) if marks[name].strategy is Strategy.QUEUE_ONLY}
+    counts = dict.fromkeys(holding(marks), 0)
     for queue_name, task_name, count in held:
         for name in holders_of(queue_name, task_name, marks=marks):
             counts[name] += count

@@ -1,25 +1,18 @@
-"""What a page that stays open is told: the topics it may ask for, and how fast tasks end at this moment.
+"""What a page that stays open is told: the topics it may ask for.
 
 A topic is told of by a hint that it has changed, never by what it has become. `pulse` alone tells figures.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from domain.json_values import check_text
-from domain.rollups import Measure
 
 MAX_TOPICS = 50
 """How many topics one stream may ask for."""
 MAX_ID = 1_024
-RATE_WINDOW = timedelta(minutes=1)
-"""A shorter one jumps with the batches in which ends are committed, and nobody can read it."""
-LEAST_SECONDS = 3.0
-"""No rate is told of less: it would be that of one batch."""
 
 
 class Topic(StrEnum):
@@ -96,36 +89,3 @@ def _read_uuid(name: str) -> UUID:
         return UUID(name.removeprefix(_WORKFLOW))
     except ValueError:
         raise ValueError("takes the id of a workflow as a UUID") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """How many tasks have come to an end each second, over the last minute."""
-
-    done: float
-    failed: float
-
-
-class Pace:
-    """Makes rates of totals that are told one after another, with the second in which each was read."""
-
-    def __init__(self) -> None:
-        self._told: deque[tuple[float, Mapping[Measure, int]]] = deque()
-
-    def add(self, totals: Mapping[Measure, int], *, at_seconds: float) -> Rates | None:
-        """Return the rates since the oldest totals within the window; None in the first seconds."""
-        while self._told and at_seconds - self._told[0][0] > RATE_WINDOW.total_seconds():
-            self._told.popleft()
-        self._told.append((at_seconds, totals))
-        began, first = self._told[0]
-        if at_seconds - began < LEAST_SECONDS:
-            return None
-        return Rates(*(_rate(totals[each] - first[each], at_seconds - began) for each in _TOLD))
-
-
-_TOLD = (Measure.COMPLETED, Measure.FAILED)
-
-
-def _rate(count: int, seconds: float) -> float:
-    """A total falls where an end was corrected."""
-    return round(max(0, count) / seconds, 2)

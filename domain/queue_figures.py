@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from domain.trends import DECIMALS, NOTHING, Sums, Window
 
-RATE_WINDOW = timedelta(minutes=5)
-"""How far back rates look, and to the beginning of that minute."""
+RATE_WINDOW = timedelta(minutes=1)
+"""How far back rates look, and to the beginning of that minute: they are those of one to two minutes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from store.queries import leadership, rollups
 ROUND_SECONDS = 5.0
 BATCH_SIZE = 5_000
 PRUNE_SECONDS = 3600.0
-# The longest window is 2,160 hours; the one of the worker grid 5 minutes.
+# The longest window is 2,160 hours; the one of the worker grid a minute.
 KEPT = timedelta(days=91)
 KEPT_OF_NODES = timedelta(hours=1)
 

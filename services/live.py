@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.degradation import BlockedWork
 from domain.live import Topic
 from domain.rollups import Measure
+from domain.workers.figures import RATE_WINDOW, Ends
 from services.dashboard import MAX_QUEUES
 from store.queries import for_dashboard, for_live
 from store.queries.held import count_held_back
@@ -29,6 +30,8 @@ class FleetReading:
     """The part of them that marks hold back."""
     running: int
     mean_wait_seconds: float | None
+    ends: Ends
+    """What has ended within the last minute."""
     workers: Mapping[str, int]
     alerts: Mapping[str, int]
     mirror_lag_seconds: float | None
@@ -56,7 +59,7 @@ class HeldCount:
 async def read_fleet(
     connection: AsyncConnection, *, default_queue: str, blocked: BlockedWork, holds: HeldCount
 ) -> FleetReading:
-    """Return everything but the broker's part; seven short statements, of which none grows with the ended tasks, and
+    """Return everything but the broker's part; eight short statements, of which none grows with the ended tasks, and
     one more every 5 s while marks hold work back.
     """
     totals = await for_dashboard.count_totals(connection)
@@ -72,6 +75,7 @@ async def read_fleet(
         held=held,
         running=figures.running,
         mean_wait_seconds=figures.mean_wait_seconds,
+        ends=await for_dashboard.count_ends(connection, window=RATE_WINDOW),
         workers=workers.counts,
         alerts=alerts.counts,
         mirror_lag_seconds=(await get_state(connection)).lag_seconds,

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.queue_figures import RATE_WINDOW
 from domain.rollups import MAX_NAME
 from domain.sight import Limits, Sight
 from domain.slowdowns import LOOKED_AT, NO_RUNS, TwoHours
 from domain.trends import DECIMALS, NOTHING, Chosen, Interval, Sums, SumsAndDurations, Window
-from domain.workers.figures import RATE_WINDOW
 from domain.workers.status import KNOWN_WITHIN
 from services.trends import EMPTY
 from store.queries import for_task_names

@@ -94,7 +94,7 @@ class WorkerFigures(ResponseModel):
     hostname: str = Field(examples=["compute-1"])
     status: WorkerStatus
     uptime_seconds: int | None = Field(description="null if it is offline or its start was not heard.")
-    task_rate: float = Field(description="Finished tasks a minute, over the last 5 minutes.", examples=[45.2])
+    task_rate: float = Field(description="Finished tasks in the last minute.", examples=[45.2])
     error_rate: float | None = Field(description="Failed of those, in percent; null if none finished.", examples=[2.1])
     running: int = Field(description="Tasks that it is running.", examples=[3])
     capacity: int | None = Field(description="Tasks that it can run at once; null while that is not known.")

@@ -10,7 +10,8 @@ from api.schemas.base import RequestModel, ResponseModel
 from api.schemas.types import Timestamp
 from domain.alerts.rules import Severity
 from domain.health import Health
-from domain.live import MAX_ID, MAX_TOPICS, Rates, Topics, read_topics
+from domain.live import MAX_ID, MAX_TOPICS, Topics, read_topics
+from domain.workers.figures import RATE_WINDOW
 from domain.workers.status import WorkerStatus
 from services.live import FleetReading
 
@@ -51,10 +52,11 @@ class Pulse(ResponseModel):
     held: int | None = Field(
         description="The part of `due` that marks hold back, of the 10,000 that are due longest; see /resilience/held."
     )
-    running: int | None
-    done_per_s: float | None = Field(
-        description="Completed a second, over the last minute or as long as somebody listens; null in the first 3 s."
+    held_by: list[str] = Field(
+        description="The services whose marks hold back, those of breakers among them.", examples=[["queue:mail"]]
     )
+    running: int | None
+    done_per_s: float | None = Field(description="Completed a second, over the last minute.")
     failed_per_s: float | None = Field(description="Failed a second, as above.")
     mean_wait: float | None = Field(
         description="Seconds from due to start, of what has started in this minute and the one before; null if nothing."
@@ -75,7 +77,7 @@ class Pulse(ResponseModel):
         *,
         at: datetime,
         waiting: int | None,
-        rates: Rates | None,
+        held_by: list[str],
         health: Health,
         marks: int,
         build: str,
@@ -85,9 +87,10 @@ class Pulse(ResponseModel):
             waiting=waiting,
             due=reading and reading.due,
             held=reading and reading.held,
+            held_by=held_by,
             running=reading and reading.running,
-            done_per_s=rates and rates.done,
-            failed_per_s=rates and rates.failed,
+            done_per_s=_per_second(reading.ends.completed) if reading else None,
+            failed_per_s=_per_second(reading.ends.failed) if reading else None,
             mean_wait=_rounded(reading.mean_wait_seconds) if reading else None,
             workers=reading and {each.value.lower(): reading.workers.get(each.value, 0) for each in WorkerStatus},
             alerts=reading and {each.value: reading.alerts.get(each.value, 0) for each in Severity},
@@ -103,6 +106,10 @@ class Hint(ResponseModel):
 
     topic: str
     version: int = Field(description="Greater than that of every hint before, of this topic and process.")
+
+
+def _per_second(count: int) -> float:
+    return round(count / RATE_WINDOW.total_seconds(), 2)
 
 
 def _rounded(seconds: float | None) -> float | None:

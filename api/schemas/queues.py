@@ -29,13 +29,15 @@ class QueueModel(ResponseModel):
     due: int = Field(description="Due, and not yet handed to the broker; see due_is_exact.", examples=[3])
     unacked: int = Field(description="Tasks that workers have received and not finished, as the mirror knows it.")
     oldest_waiting_at: Timestamp | None = Field(
-        description="Since when the oldest task submitted here waits in the broker; null where none does, and where "
-        "`waiting` is null."
+        description="Since when the task is due that was submitted here and waits longest in the broker; null where "
+        "none does, and where `waiting` is null."
     )
-    in_per_minute: float = Field(description="Tasks submitted to it, over the last 5 minutes.", examples=[40.2])
+    in_per_minute: float = Field(
+        description="Tasks submitted to it a minute, in this minute and the one before.", examples=[40.2]
+    )
     out_per_minute: float = Field(description="Tasks of it that started for the first time.", examples=[38.0])
     empty_in_seconds: float | None = Field(
-        description="If all goes on as in the last 5 minutes; null: as many come as go, or `waiting` is null.",
+        description="If all goes on as in these minutes; null: as many come as go, or `waiting` is null.",
         examples=[240.0],
     )
     consumers: int = Field(description="Workers that are online and consume it.", examples=[3])

@@ -40,7 +40,7 @@ class TaskNameModel(TaskFigures):
     """The tasks of one name, over the last `hours` hours."""
 
     p50_duration_seconds: float | None = Field(description="Within 5 %.", examples=[0.4])
-    ended_per_minute: float = Field(description="Over the last 5 minutes.", examples=[1032.4])
+    ended_per_minute: float = Field(description="In this minute and the one before.", examples=[1032.4])
     last_hour: RunTimes = Field(description="Of the last 60 minutes, whatever `hours` says.")
     hour_before: RunTimes = Field(description="Of the 60 minutes before those.")
     is_slower: bool = Field(

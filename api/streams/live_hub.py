@@ -21,9 +21,9 @@ from api.schemas.live import Hint, Pulse
 from api.streams.frames import unplaced_frame
 from api.streams.open_streams import OpenStreams
 from background import Resident, start_rounds
-from domain.degradation import BROKER, BlockedWork, automatic, blocked_by
+from domain.degradation import BROKER, BlockedWork, automatic, blocked_by, holding
 from domain.health import DATABASE
-from domain.live import Pace, Topic, Topics, topic_of_task, topic_of_workflow
+from domain.live import Topic, Topics, topic_of_task, topic_of_workflow
 from domain.principals import Principal
 from gateway.ports import ReadsQueues
 from services.dashboard import ask_depths
@@ -115,7 +115,6 @@ class LiveHub(Resident):
         self._open = OpenStreams(max_streams)
         self._listening: set[Listening] = set()
         self._is_read, self._is_watched = asyncio.Event(), asyncio.Event()
-        self._pace = Pace()
         self._held = HeldCount()
         self.board = Board()
 
@@ -169,17 +168,16 @@ class LiveHub(Resident):
         """Read how the whole is, and tell all who listen."""
         failing = self._probe.breakers.open_ones()
         degraded = await self._degraded.fresh()
-        blocked = blocked_by({**automatic(failing), **degraded})
-        reading = None if DATABASE in failing else await self._read_fleet(blocked)
+        in_force = {**automatic(failing), **degraded}
+        reading = None if DATABASE in failing else await self._read_fleet(blocked_by(in_force))
         depths = None
         if reading is not None and BROKER not in failing:
             depths = await ask_depths(self._queues, reading.queue_names)
-        rates = self._pace.add(reading.totals, at_seconds=time.monotonic()) if reading else None
         pulse = Pulse.of(
             reading,
             at=datetime.now(UTC),
             waiting=None if depths is None else sum(depths.values()),
-            rates=rates,
+            held_by=holding(in_force),
             health=self._probe.report().health,
             marks=len(degraded),
             build=self._build,

@@ -32,9 +32,9 @@ UPTIMES = (
     "select node, extract(epoch from now() - online_at)::float8 as seconds from workers where online_at is not null"
 )
 BY_NODE = """
-    select node, count(*) / 5.0 as rate, 100.0 * count(*) filter (where status = 'FAILED') / count(*) as errors
+    select node, count(*)::float8 as rate, 100.0 * count(*) filter (where status = 'FAILED') / count(*) as errors
     from tasks
-    where node is not null and date_bin('10 seconds', completed_at, 'epoch') > now() - interval '5 minutes'
+    where node is not null and date_bin('10 seconds', completed_at, 'epoch') > now() - interval '65 seconds'
     group by 1
 """
 

@@ -15,9 +15,12 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.client import Client, NotReachable
+from cli.errors import CliError
 from cli.options import DEFAULT_URL, Url
 from cli.top.reading import Reader
 from cli.top.screen import Size, draw, time_of
+from cli.top.situation import Situation
+from cli.top.verdict import verdict_of
 from domain.server_urls import mask_url
 
 AWAY = "Celeriac does not answer. What you see is from before; it is tried again by itself."
@@ -34,12 +37,15 @@ def command(
     *,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Show the screen until q or Ctrl-C, or once."""
+    """Show the screen until q or Ctrl-C, or once; the exit code is 1 where it is not told how it is."""
     console = Console()
     with Client(url) as client:
         reader = Reader(client)
         if once or not console.is_terminal or console.is_dumb_terminal:
-            console.print(draw(reader.read(), Size(console.width), footer=reader.refused))
+            it = reader.read()
+            console.print(draw(it, Size(console.width), footer=reader.refused))
+            if verdict_of(it).tone == "unknown":
+                raise typer.Exit(1)
             return
         place = f"{mask_url(url).rstrip('/')}/ui/"
         try:
@@ -63,6 +69,8 @@ def _follow(reader: Reader, console: Console, *, wait: Wait, every: float, place
                 note = reader.refused
             except NotReachable:
                 note = AWAY
+            except CliError as error:
+                it, note = Situation(now=time.time(), refused=str(error)), ""
 
 
 @contextmanager

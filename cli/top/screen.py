@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.terminal import line_of
+from cli.top.outage import is_heard, parts_down
 from cli.top.situation import Json, Situation, seconds_since
 from cli.top.verdict import Headline, verdict_of
 from domain.printable import printable
@@ -25,7 +26,8 @@ FIGURE_WIDTH = 12
 MOST_OTHERS = 3
 """How many of the other things that are wrong are named where the lines are bounded."""
 MOST_ROWS = 50
-LEVEL_TOLERANCE = 0.1
+NO_CHANGE = 0.02
+"""A minute in which so small a share of what waits has come or gone changes nothing that is worth a word."""
 LOOKS = {
     "ok": ("✓", "green"),
     "noted": ("•", "yellow"),
@@ -34,6 +36,8 @@ LOOKS = {
     "unknown": ("…", "dim"),
     "empty": ("✓", "green"),
 }
+NOT_HEARD = Text("not heard", style="dim")
+"""Where nobody can be heard, whether a worker is there is not known."""
 STATUS_STYLES = {"ACTIVE": "green", "PAUSED": "yellow", "DRAINING": "yellow", "OFFLINE": "red"}
 
 
@@ -107,13 +111,16 @@ def _figures(it: Situation, width: int) -> list[Table]:
     """The figures in one table, or in as many below each other as it takes to cut none."""
     stats = it.stats or {}
     active, every = stats.get("active_workers"), stats.get("total_workers")
+    waiting, undispatched = stats.get("queue_depth"), stats.get("undispatched", 0)
+    can_be_heard = is_heard(parts_down(it))
+    workers = count(active) if every is None else f"{count(active)} of {count(every)}"
     figures = [
-        (count(stats.get("queue_depth")), "waiting", ""),
+        (count(None if waiting is None else waiting - undispatched), "waiting", ""),
         (count(it.running_count), "running", ""),
-        (per_minute(it.done_per_minute), "completed", ""),
-        (percent(it.failed_percent), "failing", "red" if it.failed_percent else ""),
+        (per_minute(it.done_per_minute if can_be_heard else None), "completed", ""),
+        (percent(it.failed_percent if can_be_heard else None), "failing", "red" if it.failed_percent else ""),
         (duration(it.mean_wait), "mean wait", ""),
-        (count(active) if every is None else f"{count(active)} of {count(every)}", "workers", ""),
+        (workers if can_be_heard else NONE, "workers", ""),
     ]
     beside = next(fit for fit in (6, 3, 2, 1) if fit * FIGURE_WIDTH - GAP <= width or fit == 1)
     return [_table_of(figures[at : at + beside]) for at in range(0, len(figures), beside)]
@@ -155,7 +162,7 @@ def _queues(it: Situation) -> _Section:
     rows = None
     if it.queues is not None:
         ordered = sorted(it.queues, key=lambda queue: (-_need(queue), queue["queue_name"]))
-        rows = [_queue(queue, it.now) for queue in ordered]
+        rows = [_queue(queue, it) for queue in ordered]
     return _Section("Queues", "those in need first", rows, "No queue is known yet.")
 
 
@@ -167,28 +174,35 @@ def _need(queue: Json) -> float:
     return float(unserved + grows + waiting + queue["due"])
 
 
-def _queue(queue: Json, now: float) -> list[Text]:
-    oldest = queue["oldest_waiting_at"]
-    if queue["consumers"] == 0 and (queue["waiting"] or 0) > 0:
-        end = Text("nobody consumes it", style="yellow")
-    elif queue["active_consumers"] and _is_level(queue):
-        end = Text("holds its level", style="dim")
-    elif queue["empty_in_seconds"] and queue["active_consumers"]:
-        end = Text(f"empty in {about(queue['empty_in_seconds'])}", style="dim")
-    else:
-        end = _consumers(queue)
-    return [
-        line_of(queue["queue_name"]),
-        _number(count(queue["waiting"])),
-        Text(f"oldest {about(seconds_since(oldest, now))}" if oldest else "", style="dim"),
-        end,
-    ]
+def _queue(queue: Json, it: Situation) -> list[Text]:
+    oldest, held = queue["oldest_waiting_at"], _held_in(queue, it)
+    beside = f"+ {count(held)} held" if held else f"oldest {about(seconds_since(oldest, it.now))}" if oldest else ""
+    return [line_of(queue["queue_name"]), _number(count(queue["waiting"])), Text(beside, style="dim"), _end(queue, it)]
 
 
-def _is_level(queue: Json) -> bool:
-    """Whether something waits, and about as many come as go: of a few minutes, the difference is chance."""
-    come, go = queue["in_per_minute"], queue["out_per_minute"]
-    return bool(queue["waiting"]) and go > 0 and abs(come - go) <= LEVEL_TOLERANCE * max(come, go)
+def _held_in(queue: Json, it: Situation) -> int:
+    """How much of what is due in it marks hold back."""
+    due: int = queue["due"]
+    if (queue.get("mark") or {}).get("strategy") == "queue_only":
+        return due
+    rows = (it.held or {}).get("data", ())
+    return min(due, sum(row["count"] for row in rows if row["queue_name"] == queue["queue_name"]))
+
+
+def _end(queue: Json, it: Situation) -> Text:
+    """Where it is going, or who takes from it: nothing is foretold of what is held back or not taken."""
+    waiting, drift = queue["waiting"] or 0, it.drifts.get(queue["queue_name"])
+    if not is_heard(parts_down(it)):
+        return NOT_HEARD
+    if queue["consumers"] == 0 and waiting > 0:
+        return Text("nobody consumes it", style="yellow")
+    if not waiting or not queue["active_consumers"] or drift is None or _held_in(queue, it):
+        return _consumers(queue)
+    if abs(drift) < max(1.0, waiting * NO_CHANGE) and queue["out_per_minute"]:
+        return Text("holds its level", style="dim")
+    if drift <= -1.0:
+        return Text(f"empty in {about(60 * waiting / -drift)}", style="dim")
+    return _consumers(queue)
 
 
 def _consumers(queue: Json) -> Text:
@@ -202,7 +216,7 @@ def _consumers(queue: Json) -> Text:
 
 
 def _workers(it: Situation) -> _Section:
-    rows = None if it.workers is None else [_worker(worker) for worker in sorted(it.workers, key=_worker_order)]
+    rows = None if it.workers is None else [_worker(worker, it) for worker in sorted(it.workers, key=_worker_order)]
     return _Section("Workers", "", rows, "No worker has been heard of.")
 
 
@@ -210,11 +224,12 @@ def _worker_order(worker: Json) -> tuple[bool, str]:
     return worker["status"] == "OFFLINE", worker["hostname"]
 
 
-def _worker(worker: Json) -> list[Text]:
+def _worker(worker: Json, it: Situation) -> list[Text]:
     status = worker["status"]
+    is_unheard = status == "OFFLINE" and not is_heard(parts_down(it))
     return [
         line_of(worker["hostname"]),
-        Text(printable(status.lower()), style=STATUS_STYLES.get(status, "")),
+        NOT_HEARD if is_unheard else Text(printable(status.lower()), style=STATUS_STYLES.get(status, "")),
         _number(f"{count(worker['running'])} of {count(worker['capacity'])}"),
         Text(NONE if status == "OFFLINE" else per_minute(worker["task_rate"]), style="dim", justify="right"),
     ]

@@ -1,6 +1,6 @@
 """What the API tells of the whole at one moment, as far as the screen of `celeriac top` needs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +12,17 @@ class Situation:
     """The answers of one moment, `now` in seconds since 1970; None is not known."""
 
     now: float
+    is_partial: bool = False
+    """Whether a key with limits asks: it is never told of alerts and figures of all that there is."""
+    refused: str = ""
+    """Why something is not told; of several the last."""
     health: Json | None = None
     alerts: list[Json] | None = None
     """The open alerts."""
     stats: Json | None = None
     queues: list[Json] | None = None
+    drifts: dict[str, float] = field(default_factory=dict)
+    """How many more wait in each queue each minute, less than 0 where it falls; of those of which it is known."""
     resilience: Json | None = None
     held: Json | None = None
     """How much marks hold back; read where any does."""
@@ -25,7 +31,7 @@ class Situation:
     mean_wait: float | None = None
     workers: list[Json] | None = None
     fleet: list[Json] | None = None
-    """The workers with what is wanted of them; read where none of them answers."""
+    """The workers with what is wanted of them; read where one of them is not there."""
     workflows: list[Json] | None = None
     """The newest of the workflows that failed."""
     offline: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cli.top.outage import Down, is_heard, parts_down, sentence_of_no_worker, sentence_of_outage
 from cli.top.situation import Json, Situation, seconds_since
 from domain.degradation import QUEUE_PREFIX, TASK_PREFIX, work_of
 from domain.sentences import about, duration, percent, plural, whole
@@ -14,16 +15,11 @@ from domain.sentences import about, duration, percent, plural, whole
 FAR_TOO_LONG_SECONDS = 60
 MANY_FAIL_PERCENT = 20
 HOUR_SECONDS = 3600
-WITHOUT = {
-    "broker": "Submissions are accepted and wait. Nothing is lost.",
-    "result_backend": "Results come late.",
-    "workers": "Nothing starts. What is submitted waits.",
-    "mirror": "Tasks run, and what is shown stands still.",
-}
-"""What it means that a part is down."""
-
 MARKED = {"queue_only": "held back", "return_cached": "old answers", "fail_fast": "refused"}
 """How what is marked is, by the strategy of its mark."""
+
+OURS = frozenset({"BROKER_OPTIONS_DIFFER", "EVENTS_OFF", "NOTIFICATION_FAILING", "OPEN_ACCESS", "WEBHOOK_FAILING"})
+"""Alerts about what concerns Celeriac alone: no task waits or fails for them."""
 
 ABSENT = frozenset({"WORKER_OFFLINE", "NO_ACTIVE_WORKERS"})
 """Alerts that say that workers are not there."""
@@ -51,13 +47,16 @@ def verdict_of(it: Situation) -> Headline:
         return Headline(*found[0], _rest_of(len(others), it), others)
     if it.stats is not None and it.stats["total_tasks_submitted"] == 0:
         return Headline("empty", "Ready. No task has been submitted yet.")
-    # A key with limits is told neither of alerts nor of figures, ever.
-    is_partial = it.stats is None
-    if it.health is None or (it.alerts is None and not is_partial):
-        return Headline("unknown", "Not known yet.")
+    if it.health is None or (it.queues if it.is_partial else it.alerts) is None:
+        return Headline("unknown", it.refused or "Not known yet.")
     notes = (alert for alert in it.alerts or () if alert["severity"] == "INFO" and not alert["acknowledged"])
     failed, rest = _failed_of(it), " ".join(filter(None, (_calm(it), *map(_of_note, notes))))
-    return Headline("noted" if failed else "ok", failed or "All well.", rest)
+    return Headline("noted" if failed else "ok", failed or as_seen("All well.", it), rest)
+
+
+def as_seen(text: str, it: Situation) -> str:
+    """Return that nothing is amiss, as somebody may say it who does not see all."""
+    return f"As far as your key sees: {text[0].lower()}{text[1:]}" if it.is_partial else text
 
 
 def _failed_of(it: Situation) -> str:
@@ -85,39 +84,74 @@ _Trouble = tuple[Tone, str]
 
 
 def _troubles(it: Situation) -> Iterator[_Trouble]:
+    """What is wrong, the worst first.
+
+    Causes come before what follows from them, which is left out; what waits or fails before what concerns Celeriac
+    alone.
+    """
     if it.health is not None and it.health["status"] == "unhealthy":
         yield "critical", "The database does not answer: what you see is old, and new tasks are refused."
-    down = _parts_down(it)
+    down = parts_down(it)
+    yield from _silent(it, down)
+    unserved = _unserved(it, down)
     alerts = [
         alert
         for alert in sorted(it.alerts or (), key=lambda alert: (alert["acknowledged"], alert["created_at"]))
-        if alert["type"] != "COMPONENT_DOWN" or alert["subject"] not in down
+        if not _is_symptom(alert, it, down=down, unserved={queue["queue_name"] for queue in unserved})
     ]
-    # Before the alerts: a part that is down is the cause of what else is raised then.
-    for name, since in down.items():
-        yield "critical", _of_part(name, about(seconds_since(since, it.now)), drained=_last_drained(it))
+    warnings = [alert for alert in alerts if alert["severity"] == "WARNING" and not alert["acknowledged"]]
     for alert in alerts:
         if alert["severity"] == "CRITICAL":
             yield "critical", _of_alert(alert, it)
-    for alert in alerts:
-        if alert["severity"] == "WARNING" and not alert["acknowledged"]:
+    for queue in unserved:
+        yield "warning", _of_unserved(queue, it.now)
+    for alert in warnings:
+        if alert["type"] not in OURS:
             yield "warning", _of_alert(alert, it)
-    yield from _unserved(it, alerts)
     yield from _marked(it, down)
     yield from _refused_and_failing(it, alerts)
+    for alert in warnings:
+        if alert["type"] in OURS:
+            yield "warning", _of_alert(alert, it)
 
 
-def _parts_down(it: Situation) -> dict[str, str]:
-    """Return the parts that do not answer, with since when.
+def _silent(it: Situation, down: Down) -> Iterator[_Trouble]:
+    """What does not answer; where nothing tells which part it is, that one does not."""
+    if outage := sentence_of_outage(down, it.now):
+        yield "critical", outage
+    if "workers" in down:
+        yield "critical", sentence_of_no_worker(down, it.now, drained=_last_drained(it))
+    if not down and it.health is not None and it.health["status"] == "degraded":
+        yield "warning", "A part of the system does not do its work."
 
-    Without the broker and the mirror nobody hears workers, nor knows whether they are there.
-    """
-    parts = (it.resilience or {}).get("components", ())
-    down = {part["name"]: part["since"] for part in parts if part["status"] == "unhealthy"}
-    down.pop("database", None)
-    if "broker" in down or "mirror" in down:
-        down.pop("workers", None)
-    return down
+
+def _is_symptom(alert: Json, it: Situation, *, down: Down, unserved: Container[str]) -> bool:
+    """Whether an alert tells what follows from something that is said already."""
+    kind, subject = alert["type"], alert["subject"]
+    are_unknown = "workers" in down or not is_heard(down)
+    match kind:
+        case "COMPONENT_DOWN":
+            return subject in down
+        case "DISPATCH_STALLED":
+            return "broker" in down or "loops" in down
+        case "TASKS_NOT_PICKED_UP":
+            return subject in unserved or are_unknown
+        case "HIGH_QUEUE_DEPTH":
+            is_held = any(mark["service_name"] == f"{QUEUE_PREFIX}{subject}" for mark in _marks_of(it))
+            return subject in unserved or is_held or "workers" in down or "broker" in down
+        case "NO_ACTIVE_WORKERS":
+            return are_unknown
+        case "WORKER_OFFLINE":
+            return are_unknown or _told(it.alerts or (), "NO_ACTIVE_WORKERS")
+        case _:
+            return False
+
+
+def _marks_of(it: Situation) -> Sequence[Json]:
+    """The marks in force; a key with limits is told those of its queues alone."""
+    if it.resilience is not None:
+        return tuple(it.resilience.get("degradation", {}).get("marks", ()))
+    return [queue["mark"] for queue in it.queues or () if queue.get("mark")]
 
 
 def _last_drained(it: Situation) -> str | None:
@@ -126,29 +160,39 @@ def _last_drained(it: Situation) -> str | None:
     if not heard:
         return None
     last = min(heard, key=lambda worker: seconds_since(worker["last_heartbeat"], it.now) or 0)
-    return str(last["hostname"]) if last["is_draining"] else None
+    return str(last["hostname"]) if last["is_draining"] or last.get("drained_at") else None
 
 
-def _of_part(name: str, silence: str, *, drained: str | None) -> str:
-    who = "No worker has" if name == "workers" else f"The {name.replace('_', ' ')} has not"
-    why = f": {drained}, the last one, was told to drain" if name == "workers" and drained is not None else ""
-    return f"{who} answered for {silence}{why}. {WITHOUT.get(name, '')}".rstrip()
+def _unserved(it: Situation, down: Down) -> list[Json]:
+    """The queues in which something waits and from which nobody takes, the longest first.
+
+    None while workers are not heard, nor while there is no worker, which is the cause.
+    """
+    if "workers" in down or not is_heard(down):
+        return []
+    seen = {alert["subject"] for alert in it.alerts or () if alert["acknowledged"] and _is_not_picked_up(alert)}
+    without = [
+        queue
+        for queue in it.queues or ()
+        if queue["active_consumers"] == 0 and (queue["waiting"] or 0) > 0 and queue["queue_name"] not in seen
+    ]
+    return sorted(without, key=lambda queue: -queue["waiting"])
 
 
-def _unserved(it: Situation, alerts: Sequence[Json]) -> Iterator[_Trouble]:
-    without = [queue for queue in it.queues or () if queue["active_consumers"] == 0 and (queue["waiting"] or 0) > 0]
-    for queue in sorted(without, key=lambda queue: -queue["waiting"]):
-        name, waiting, since = queue["queue_name"], queue["waiting"], queue["oldest_waiting_at"]
-        if _told(alerts, "TASKS_NOT_PICKED_UP", subject=name):
-            continue
-        oldest = f", the oldest for {about(seconds_since(since, it.now))}" if since else ""
-        waits = plural(waiting, "task waits", many="tasks wait")
-        who = "Nobody consumes" if queue["consumers"] == 0 else "No worker takes from"
-        yield "warning", f"{who} {name}: {waits}{oldest}."
+def _is_not_picked_up(alert: Json) -> bool:
+    return bool(alert["type"] == "TASKS_NOT_PICKED_UP")
+
+
+def _of_unserved(queue: Json, now: float) -> str:
+    since = queue["oldest_waiting_at"]
+    oldest = f", the oldest for {about(seconds_since(since, now))}" if since else ""
+    waits = plural(queue["waiting"], "task waits", many="tasks wait")
+    who = "Nobody consumes" if queue["consumers"] == 0 else "No worker takes from"
+    return f"{who} {queue['queue_name']}: {waits}{oldest}."
 
 
 def _marked(it: Situation, down: Container[str]) -> Iterator[_Trouble]:
-    for mark in (it.resilience or {}).get("degradation", {}).get("marks", ()):
+    for mark in _marks_of(it):
         name = mark["service_name"]
         if mark["automatic"] and name in down:
             continue
@@ -233,14 +277,28 @@ def _of_note(alert: Json) -> str:
 def _rest_of(others: int, it: Situation) -> str:
     """What else there is: where nothing else is wrong, what is not well all the same."""
     if others == 0:
-        return " ".join(filter(None, (_failed_of(it), _offline_of(it)))) or "Everything else is well."
+        said = (_failed_of(it), *(f"{each}." for each in _absent(it)))
+        return " ".join(filter(None, said)) or as_seen("Everything else is well.", it)
     return "One more thing is wrong:" if others == 1 else f"{others:,} more things are wrong:"
 
 
-def _offline_of(it: Situation) -> str:
-    """Return how many workers are offline, unless that is what is wrong."""
-    is_said = "workers" in _parts_down(it) or any(alert["type"] in ABSENT for alert in it.alerts or ())
-    return "" if is_said or not it.offline else f"{plural(it.offline, 'worker is', many='workers are')} offline."
+def _absent(it: Situation) -> Iterator[str]:
+    """How many workers are offline, unless that is what is wrong, or cannot be known; a drained one is not amiss."""
+    down = parts_down(it)
+    if not is_heard(down) or "workers" in down:
+        return
+    drained = sorted(
+        (worker for worker in it.fleet or () if worker.get("drained_at")),
+        key=lambda worker: seconds_since(worker["drained_at"], it.now) or 0,
+    )
+    offline = it.offline - len(drained)
+    if offline > 0 and not any(alert["type"] in ABSENT for alert in it.alerts or ()):
+        yield plural(offline, "worker is offline", many="workers are offline")
+    if drained:
+        last = drained[0]
+        who = last["hostname"] if len(drained) == 1 else f"the last is {last['hostname']}"
+        ago = about(seconds_since(last["drained_at"], it.now))
+        yield f"{plural(len(drained), 'worker is drained', many='workers are drained')} ({who}, {ago} ago)"
 
 
 def _calm(it: Situation) -> str:
@@ -258,7 +316,6 @@ def _calm(it: Situation) -> str:
         parts.append(f"a task waits {duration(it.mean_wait)} on average")
     elif it.stats is not None and it.stats["queue_depth"] == 0:
         parts.append("nothing waits")
-    if it.offline:
-        parts.append(plural(it.offline, "worker is offline", many="workers are offline"))
+    parts.extend(_absent(it))
     text = ", ".join(parts)
     return f"{text[0].upper()}{text[1:]}." if text else ""

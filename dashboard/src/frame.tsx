@@ -11,6 +11,9 @@ import { askForSignIn, isOut, isSignInAsked, isToldOfAll, may, maySee, me } from
 import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
+import { wordOfHeld } from "./logic/holds.ts";
+import { isHeardBy } from "./logic/outage.ts";
+import { endsOf } from "./logic/pace.ts";
 import { type Standing, standingOf } from "./logic/system.ts";
 import { isHelpOpen, isPaletteOpen } from "./palette.tsx";
 import { leave } from "./parts/actions.tsx";
@@ -49,7 +52,7 @@ export function Frame({ route, children }: { route: Route | undefined; children:
       </button>
       <Rail route={route} />
       <div class="stage" data-stale={isAway || isOut.value || standing?.isOld ? "" : undefined}>
-        <Strip />
+        <Strip isHeard={isHeardBy(health)} />
         <Banner standing={standing} />
         <main id="main" tabIndex={-1}>
           {children}
@@ -62,7 +65,7 @@ export function Frame({ route, children }: { route: Route | undefined; children:
   );
 }
 
-function Strip() {
+function Strip({ isHeard }: { isHeard: boolean }) {
   return (
     <header class="strip">
       <button
@@ -75,7 +78,7 @@ function Strip() {
         <span class="word">{WORDS.find}</span>
         <kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</kbd>
       </button>
-      <div class="vitals-strip">{isToldOfAll.value && <Vitals />}</div>
+      <div class="vitals-strip">{isToldOfAll.value && <Vitals isHeard={isHeard} />}</div>
       <LiveChip />
       <Settings />
     </header>
@@ -86,11 +89,9 @@ function Strip() {
 const COUNTED = 10_000;
 
 /** How the whole is, in four figures, and how much is held back while anything is: not every key is told them. */
-function Vitals() {
+function Vitals({ isHeard }: { isHeard: boolean }) {
   const now = pulse.value;
-  const done = now?.done_per_s ?? null;
-  const failed = now?.failed_per_s ?? null;
-  const ended = (done ?? 0) + (failed ?? 0);
+  const rates = endsOf(now, isHeard);
   return (
     <>
       <Vital
@@ -105,7 +106,7 @@ function Vitals() {
           to={href("/tasks", { phase: "dispatching" })}
           icon="pause"
           value={count(now.held, (now.due ?? 0) <= COUNTED)}
-          word="held back"
+          {...wordOfHeld(now.held_by)}
           rank={0}
         />
       ) : null}
@@ -116,12 +117,20 @@ function Vitals() {
         word="running"
         rank={1}
       />
-      <Vital to={href("/analytics")} icon="check" value={perMinute(done)} word="completed" rank={2} />
+      <Vital
+        to={href("/analytics")}
+        icon="check"
+        value={perMinute(rates.done)}
+        word="completed"
+        title={WORDS.lastMinute}
+        rank={2}
+      />
       <Vital
         to={href("/failures")}
         icon="close"
-        value={ended > 0 ? percent((100 * (failed ?? 0)) / ended) : "–"}
+        value={percent(rates.failedPercent)}
         word="failed"
+        title={WORDS.lastMinute}
         rank={2}
       />
     </>
@@ -133,10 +142,11 @@ function Vital(props: {
   icon: "inbox" | "pause" | "play" | "check" | "close";
   value: string;
   word: string;
+  title?: string;
   rank: number;
 }) {
   return (
-    <a class="vital" href={props.to} data-rank={props.rank}>
+    <a class="vital" href={props.to} data-rank={props.rank} title={props.title || undefined}>
       <Icon name={props.icon} />
       <b>{props.value}</b> {props.word}
     </a>

@@ -8,6 +8,7 @@ export const WORDS = {
   out: "signed out",
   isOut: "You are not signed in any more. What you see is from before.",
   waiting: "waiting",
+  lastMinute: "in the last minute",
   running: "running",
   more: "More",
   morePages: "More pages",

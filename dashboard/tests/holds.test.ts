@@ -8,6 +8,7 @@ import {
   pathOfHold,
   sentenceOfHold,
   sentenceOfHolds,
+  wordOfHeld,
 } from "../src/logic/holds.ts";
 
 const clock = { now: Date.parse("2026-11-26T05:22:00Z"), zone: "UTC" };
@@ -96,4 +97,12 @@ test("a task that is due is told from what holds its queue and its name", () => 
     "Held back by ann since 02:10, until 06:10: all tasks named pay are. The reason given: “no”.",
   );
   assert.match(lookOfHeld(marks[1]!, clock).meaning!, /^Held back by ann since 02:10, until 06:10\.$/);
+});
+
+test("the strip says what holds back: a mark, or the broker that does not answer", () => {
+  assert.deepEqual(wordOfHeld(["broker"]).word, "wait for the broker");
+  const both = { word: "held back", title: "By the mark of Broker, queue etl." };
+  assert.deepEqual(wordOfHeld(["broker", "queue:etl"]), both);
+  assert.deepEqual(wordOfHeld(["task:pay"]), { word: "held back", title: "By the mark of tasks named pay." });
+  assert.deepEqual(wordOfHeld(), { word: "held back", title: "" });
 });

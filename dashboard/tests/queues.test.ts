@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { QueueRow } from "../src/api/types.ts";
 import {
+  asHeard,
+  beside,
   byNeed,
   courseOf,
   emptyIn,
+  heldIn,
+  isUnserved,
   sentenceOfForecast,
   sentenceOfQueue,
   sentenceOfQueues,
+  sentenceOfScheduled,
+  standingStill,
   takersOf,
   waitingIn,
   waysToConsume,
@@ -61,12 +68,11 @@ test("a queue says why it does not move", () => {
     sentenceOfQueue(queue({ waiting: 1, consumers: 0 }), now),
     "Nobody consumes it: 1 task waits.",
   );
-  assert.match(
-    sentenceOfQueue(queue({ waiting: 9, in_per_minute: 40, out_per_minute: 8 }), now),
-    /grows by 32\/min/,
-  );
-  assert.match(sentenceOfQueue(queue({ waiting: 9, empty_in_seconds: 240 }), now), /empty in 4 m 00 s\.$/);
-  assert.match(sentenceOfQueue(queue({ waiting: 9 }), now), /Nothing of it has started/);
+  const of = (drift: number | null) => sentenceOfQueue(queue({ waiting: 9 }), now, { drift });
+  assert.equal(of(32), "9 tasks wait, and more come than go: it grows by 32/min.");
+  assert.equal(of(-2.25), "9 tasks wait. As it goes, it is empty in 4 m 00 s.");
+  assert.match(of(0), /Nothing of it has started/);
+  assert.equal(of(null), "9 tasks wait.");
 });
 
 test("a queue whose workers all stand still says that", () => {
@@ -96,28 +102,49 @@ test("those who take are told apart from those who stand still", () => {
   ]);
 });
 
-test("about as many that come as go hold the level, in the list as on the page of the queue", () => {
-  const near = queue({ waiting: 14, in_per_minute: 44, out_per_minute: 42 });
-  const other = { ...near, in_per_minute: 42, out_per_minute: 44, empty_in_seconds: 420 };
-  for (const one of [near, other]) {
-    assert.equal(courseOf(one), "level");
-    assert.equal(emptyIn(one), "holds its level");
-    assert.match(
-      sentenceOfQueue(one, now),
-      /^14 tasks wait\. About as many come as go: it holds its level\.$/,
-    );
-  }
-  const grows = { ...near, in_per_minute: 50 };
-  assert.equal(emptyIn(grows), "it grows");
-  assert.match(sentenceOfQueue(grows, now), /grows by 8\/min/);
-  assert.equal(emptyIn(queue({ waiting: 1, out_per_minute: 100, empty_in_seconds: 0.6 })), "< 1 s");
+test("where a queue goes is said of this moment, and never of rates of what has been", () => {
+  const burst = queue({ waiting: 57, in_per_minute: 70, out_per_minute: 70, empty_in_seconds: 4 });
+  assert.deepEqual([courseOf(burst, null), emptyIn(burst, null)], ["unknown", "–"]);
+  assert.deepEqual([courseOf(burst, -114), emptyIn(burst, -114)], ["falls", "30 s"]);
+  assert.deepEqual([courseOf(burst, 0.5), emptyIn(burst, 0.5)], ["level", "holds its level"]);
+  assert.deepEqual([courseOf(burst, 8), emptyIn(burst, 8)], ["grows", "it grows"]);
+  assert.equal(emptyIn(queue({ waiting: 1 }), -100), "< 1 s");
 });
 
-test("never is told apart from not known", () => {
-  assert.equal(emptyIn(queue({ waiting: 5 })), "never");
-  assert.equal(emptyIn(queue({ waiting: null })), "–");
-  assert.equal(emptyIn(queue({ waiting: 0 })), "–");
-  assert.equal(emptyIn(queue({ waiting: 5, empty_in_seconds: 125.2 })), "2 m 05 s");
+test("nothing is foretold of what is held back or not taken, and never is told apart from not known", () => {
+  const waits = queue({ waiting: 5 });
+  assert.deepEqual([courseOf(waits, 0), emptyIn(waits, 0)], ["stuck", "never"]);
+  const cases: [Partial<QueueRow>, string, string][] = [
+    [{ mark: held, due: 118, waiting: 0 }, "held", "–"],
+    [{ mark: held, due: 118 }, "held", "–"],
+    [{ active_consumers: 0 }, "still", "never"],
+    [{ consumers: 0 }, "still", "never"],
+    [{ isUnheard: true }, "unknown", "–"],
+    [{ waiting: null }, "unknown", "–"],
+    [{ waiting: 0 }, "empty", "–"],
+  ];
+  for (const [over, course, cell] of cases) {
+    const one = queue({ waiting: 5, out_per_minute: 40, ...over });
+    assert.deepEqual([courseOf(one, -10), emptyIn(one, -10)], [course, cell]);
+  }
+  const why = (over: Partial<QueueRow>) => standingStill(queue({ waiting: 5, ...over }));
+  assert.equal(why({}), "");
+  assert.match(why({ mark: held }), /^It is held back/);
+  assert.match(why({ active_consumers: 0 }), /^Its workers stand still/);
+  assert.match(why({ consumers: 0 }), /^Nobody consumes it/);
+  assert.match(why({ consumers: 0, isUnheard: true }), /^Workers are not heard/);
+});
+
+test("what is held back stands beside what waits", () => {
+  const marked = queue({ mark: held, due: 118 });
+  const late = queue({ queue_name: "etl", due: 39 });
+  const read = { data: [{ queue_name: "etl", task_name: "a", count: 9, oldest_due_at: "", held_by: [] }] };
+  assert.equal(beside([queue({})], undefined), "");
+  assert.equal(beside([marked], undefined), "118 held");
+  assert.equal(beside([late], undefined), "39 due");
+  assert.equal(beside([marked, late], read), "127 held + 30 due");
+  assert.deepEqual([heldIn(late, read), heldIn(queue({ queue_name: "etl", due: 4 }), read)], [9, 4]);
+  assert.equal(heldIn(queue({ mark: { ...held, strategy: "fail_fast" }, due: 2 }), undefined), 0);
 });
 
 test("what if: as many as run at once, as long as each takes, against what comes", () => {
@@ -147,15 +174,15 @@ test("what waits in the broker is one figure, and what is not there yet is told 
 });
 
 test("what a mark of a name holds back in a queue is said, and no longer called late", () => {
-  const held = [
+  const heldBack = [
     { count: 4, held_by: ["task:pay"] },
     { count: 1, held_by: ["task:pay", "task:mail"] },
   ];
   assert.match(
-    sentenceOfQueue(queue({ due: 7 }), now, held),
+    sentenceOfQueue(queue({ due: 7 }), now, { heldBack }),
     / 5 tasks more are held back, by the mark of pay, mail\. 2 tasks more are due and not handed/,
   );
-  assert.doesNotMatch(sentenceOfQueue(queue({ due: 5 }), now, held), /not handed/);
+  assert.doesNotMatch(sentenceOfQueue(queue({ due: 5 }), now, { heldBack }), /not handed/);
 });
 
 test("how a queue gets a consumer is said as it is: by itself, by a word to a worker, or by one that is started", () => {
@@ -171,4 +198,36 @@ test("how a queue gets a consumer is said as it is: by itself, by a word to a wo
     "celery -A your_app control add_consumer math -d celery@one",
   );
   assert.match(of([], false, "it's mine")[0]!.command!, / -Q 'it'\\''s mine'$/);
+});
+
+test("while workers are not heard, nobody is said not to take", () => {
+  const alone = queue({ waiting: 8, consumers: 0 });
+  const [unheard] = asHeard([alone], false);
+  assert.deepEqual(asHeard([alone], true), [alone]);
+  assert.deepEqual([isUnserved(alone), isUnserved(unheard!)], [true, false]);
+  assert.deepEqual([takersOf(alone), takersOf(unheard!)], ["no one", "not heard"]);
+  const said = "Who takes it is not known: workers are not heard now.";
+  assert.equal(sentenceOfQueue(unheard!, now), `8 tasks wait. ${said}`);
+  assert.equal(
+    sentenceOfQueue({ ...unheard!, waiting: 0 }, now),
+    `As far as is known, nothing waits in it. ${said}`,
+  );
+  assert.equal(sentenceOfQueues([unheard!], now), `8 tasks wait. ${said}`);
+});
+
+test("what is scheduled is said with when the next is due, where that is known", () => {
+  const said = (times: (string | null)[], total = times.length, isExact = true) =>
+    sentenceOfScheduled(
+      { total, total_is_exact: isExact, data: times.map((scheduled_at) => ({ scheduled_at })) },
+      { now, zone: "UTC" },
+    );
+  assert.equal(sentenceOfScheduled(undefined, { now }), "");
+  assert.equal(said([]), "");
+  assert.equal(said(["2026-11-27T09:00:00Z"]), "1 scheduled, the next at 27 Nov 09:00.");
+  assert.equal(
+    said(["2026-11-26T15:00:00Z", null, "2026-11-26T14:00:00Z"]),
+    "3 scheduled, the next at 14:00.",
+  );
+  assert.equal(said(["2026-11-26T15:00:00Z"], 900), "900 scheduled.");
+  assert.equal(said(["2026-11-26T15:00:00Z"], 10000, false), "10,000+ scheduled.");
 });

@@ -5,6 +5,7 @@ import { lookOf } from "../src/logic/status.ts";
 import {
   detailOf,
   effectOf,
+  meaningOf,
   nameOfMarked,
   nameOfPart,
   pathOfService,
@@ -91,7 +92,10 @@ test("what is amiss with the whole is named, and what is shown is old where noth
   assert.deepEqual([broker.isOld, broker.since], [false, null]);
   const unheard = degraded({ broker: "unhealthy", workers: "unhealthy", mirror: "unknown" });
   const mirror = standingOf(unheard, 9, now)!;
-  assert.equal(mirror.text, "Broker and Mirror do not answer. Tasks run, and what is shown stands still.");
+  assert.equal(
+    mirror.text,
+    "Broker and Mirror do not answer. Submissions are accepted and wait. Nothing is lost. What is shown stands still.",
+  );
   assert.deepEqual([mirror.isOld, mirror.since], [true, now - 9_000]);
   assert.match(standingOf(degraded({}), null, now)!.text, /^A part of the system/);
 });
@@ -108,4 +112,15 @@ test("what is marked is told in words, and not in those of the API", () => {
   const waits = lookOf("dispatching");
   assert.equal(waits.word, "not sent yet");
   assert.match(waits.meaning ?? "", /outbox/);
+});
+
+test("what is known only through a part that is down is not told as a fact", () => {
+  assert.equal(meaningOf("workers", "unhealthy", ["workers"]), "Nothing starts. What is submitted waits.");
+  for (const down of [
+    ["broker", "workers"],
+    ["mirror", "workers"],
+  ])
+    assert.equal(meaningOf("workers", "unhealthy", down), "Not heard: whether they run is not known.");
+  assert.equal(meaningOf("mirror", "unhealthy", ["broker", "mirror"]), "What is shown stands still.");
+  assert.equal(meaningOf("mirror", "unhealthy", ["mirror"]), "Tasks run, and what is shown stands still.");
 });

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
+  asHeard,
   byNeed,
   deadlineOf,
+  isStray,
   keptFor,
   keptOrTold,
   loadOf,
@@ -26,6 +28,7 @@ const worker = (over: Partial<Worker>): Worker => ({
   current_load: 0,
   last_heartbeat: AT,
   is_draining: false,
+  drained_at: null,
   pool: "prefork",
   queues: ["celery"],
   software: "py-celery 5.7.0 (Linux)",
@@ -35,6 +38,9 @@ const worker = (over: Partial<Worker>): Worker => ({
   events: "on",
   ...over,
 });
+
+const clock = { now, zone: "UTC" };
+const fleet = (workers: readonly Worker[]) => sentenceOfFleet(workers, clock);
 
 const detail = (over: Partial<WorkerDetail>): WorkerDetail => ({
   ...worker({}),
@@ -94,16 +100,13 @@ test("of a drained worker its next start is told as it will be", () => {
 });
 
 test("the list says first whether anything can start", () => {
-  assert.equal(sentenceOfFleet([]), "No worker has been heard yet.");
-  assert.match(sentenceOfFleet([worker({ status: "OFFLINE" })]), /^No worker is online/);
-  assert.match(
-    sentenceOfFleet([worker({ status: "PAUSED" })]),
-    /^The only worker that is online stands still/,
-  );
-  assert.equal(sentenceOfFleet([worker({})]), "The worker takes new tasks.");
-  assert.equal(sentenceOfFleet([worker({}), worker({})]), "All 2 workers take new tasks.");
+  assert.equal(fleet([]), "No worker has been heard yet.");
+  assert.match(fleet([worker({ status: "OFFLINE" })]), /^No worker is online/);
+  assert.match(fleet([worker({ status: "PAUSED" })]), /^The only worker that is online stands still/);
+  assert.equal(fleet([worker({})]), "The worker takes new tasks.");
+  assert.equal(fleet([worker({}), worker({})]), "All 2 workers take new tasks.");
   assert.equal(
-    sentenceOfFleet([
+    fleet([
       worker({ events: "off" }),
       worker({ status: "OFFLINE" }),
       worker({ status: "DRAINING", converged: false }),
@@ -111,16 +114,16 @@ test("the list says first whether anything can start", () => {
     "1 of 3 workers takes new tasks. 1 drains, 1 is offline and 1 sends no events.",
   );
   assert.equal(
-    sentenceOfFleet([worker({ status: "DRAINING", converged: false })]),
+    fleet([worker({ status: "DRAINING", converged: false })]),
     "The only worker that is online stands still: nothing starts. 1 drains.",
   );
-  assert.match(sentenceOfFleet([worker({ converged: false })]), / 1 is not yet as wanted\.$/);
+  assert.match(fleet([worker({ converged: false })]), / 1 is not yet as wanted\.$/);
 });
 
 test("one that was registered and never heard is not there, whatever its status says", () => {
   const unheard = worker({ last_heartbeat: null, capacity: 5 });
-  assert.match(sentenceOfFleet([unheard]), /^No worker is online/);
-  assert.equal(sentenceOfFleet([worker({}), unheard]), "1 of 2 workers takes new tasks. 1 was never heard.");
+  assert.match(fleet([unheard]), /^No worker is online/);
+  assert.equal(fleet([worker({}), unheard]), "1 of 2 workers takes new tasks. 1 was never heard.");
   assert.equal(loadOf([worker({}), unheard]).capacity, 4);
 });
 
@@ -255,4 +258,43 @@ test("a worker that alone takes from a queue is told by the queue", () => {
   assert.deepEqual(onlyTakerOf(one, [one]), ["celery", "etl"]);
   // Of whom it is not known what it takes: it may take this.
   assert.deepEqual(onlyTakerOf(one, [one, worker({ worker_id: "5", queues: null })]), []);
+});
+
+test("while nobody can be heard, who was there is not called offline", () => {
+  const silent = worker({ status: "OFFLINE", last_heartbeat: "2026-11-26T11:07:00Z" });
+  const longGone = worker({ worker_id: "2", status: "OFFLINE", last_heartbeat: "2026-11-26T09:00:00Z" });
+  const drained = worker({ ...silent, worker_id: "3", drained_at: "2026-11-26T11:06:50Z" });
+  const never = worker({ worker_id: "4", status: "OFFLINE", last_heartbeat: null });
+  const all = [silent, longGone, drained, never];
+  const unheard = (isHeard: boolean) =>
+    asHeard(all, isHeard)
+      .filter((one) => one.isUnheard)
+      .map((one) => one.worker_id);
+  assert.deepEqual(unheard(true), []);
+  assert.deepEqual(unheard(false), ["1"]);
+  assert.equal(fleet([silent]), "No worker is online: nothing that is submitted starts.");
+  assert.equal(
+    fleet(asHeard([silent], false)),
+    "No worker was heard since 11:07: whether they run is not known.",
+  );
+  assert.equal(
+    fleet(asHeard(all, false)),
+    "1 worker was not heard since 11:07: whether they run is not known.",
+  );
+  assert.equal(
+    sentenceOfWorker({ ...detail({}), ...silent, isUnheard: true }, undefined, now),
+    "Not heard for 53 m, as no worker can be now: whether it runs is not known.",
+  );
+  assert.deepEqual(asHeard([worker({})], false), [worker({})]);
+});
+
+test("a worker that drains as asked is on its way, and not otherwise than wanted", () => {
+  const strays = [
+    worker({ converged: false }),
+    worker({ status: "DRAINING", converged: false, is_draining: true }),
+    worker({ status: "OFFLINE", converged: false }),
+    worker({ status: "OFFLINE", converged: false, isUnheard: true }),
+    worker({}),
+  ].map(isStray);
+  assert.deepEqual(strays, [true, false, false, false, false]);
 });

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 
 from domain.trends import DECIMALS, percentage
 
-RATE_WINDOW = timedelta(minutes=5)
+RATE_WINDOW = timedelta(minutes=1)
+"""How far back the rates of ends look, those of workers and of all together: what people compare has one window."""
 NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """How many tasks a node has ended within `RATE_WINDOW`."""
+    """How many tasks have ended within `RATE_WINDOW`, on one node or on all."""
 
     completed: int = 0
     failed: int = 0
@@ -19,12 +20,12 @@ class Ends:
 
     @property
     def per_minute(self) -> float:
-        """Return how many tasks it has ended a minute."""
+        """Return how many tasks have ended a minute."""
         return round(self._all * timedelta(minutes=1) / RATE_WINDOW, DECIMALS)
 
     @property
     def error_rate(self) -> float | None:
-        """Return the percentage of them that failed; None where it has ended none."""
+        """Return the percentage of them that failed; None where none has ended."""
         return percentage(self.failed, self._all)
 
     @property

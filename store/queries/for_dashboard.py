@@ -1,6 +1,7 @@
 """What the system as a whole is at this moment: totals, queues, and what nodes have ended lately."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
 from functools import lru_cache
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import Integer, Interval, Select, Text, bindparam, func, literal, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.rollups import ENDS, Measure
+from domain.rollups import ENDS, SLOT_SECONDS, Measure
 from domain.sight import EVERYTHING, Sight
 from domain.states import Phase, Status
 from domain.workers.figures import Ends
@@ -96,7 +97,8 @@ async def count_queued(connection: AsyncConnection) -> dict[str, int]:
     return {row.queue_name: row.tasks for row in await connection.execute(_queued)}
 
 
-_since = func.now() - bindparam("window", type_=Interval)
+# By the middle of a slot: so each window is as long as another, to 5 s.
+_since = func.now() - bindparam("window", type_=Interval) - literal(timedelta(seconds=SLOT_SECONDS / 2))
 _ended = union_all(
     select(rollup_nodes.c.node, rollup_nodes.c.measure, rollup_nodes.c.count).where(rollup_nodes.c.starts_at > _since),
     select(rollup_deltas.c.node, rollup_deltas.c.measure, rollup_deltas.c.count).where(
@@ -108,12 +110,22 @@ _ended = union_all(
 _by_node = select(_ended.c.node, _ended.c.measure, func.sum(_ended.c.count)).group_by(_ended.c.node, _ended.c.measure)
 
 
+_by_measure = select(_ended.c.measure, func.sum(_ended.c.count)).group_by(_ended.c.measure)
+
+
+async def count_ends(connection: AsyncConnection, *, window: timedelta) -> Ends:
+    """Return what all nodes together have ended in this time, to 10 s (primary key of rollup_nodes)."""
+    counts = {measure: int(count) for measure, count in await connection.execute(_by_measure, {"window": window})}
+    return _ends_of(counts)
+
+
 async def count_ends_by_node(connection: AsyncConnection, *, window: timedelta) -> dict[str, Ends]:
     """Return what each node has ended in this time, to 10 s (primary key of rollup_nodes)."""
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for node, measure, count in await connection.execute(_by_node, {"window": window}):
         counts[node][measure] = int(count)
-    return {
-        node: Ends(*(counts_of_node.get(field.name, 0) for field in fields(Ends)))
-        for node, counts_of_node in counts.items()
-    }
+    return {node: _ends_of(counts_of_node) for node, counts_of_node in counts.items()}
+
+
+def _ends_of(counts: Mapping[str, int]) -> Ends:
+    return Ends(*(counts.get(field.name, 0) for field in fields(Ends)))

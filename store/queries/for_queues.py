@@ -70,20 +70,24 @@ async def count_due(connection: AsyncConnection, *, sight: Sight) -> DueCounts:
 
 _names = func.unnest(bindparam("names", type_=ARRAY(Text))).table_valued(column("name", Text)).render_derived()
 _unreceived = (
-    select(func.min(tasks.c.dispatched_at).label("at"))
+    select(func.greatest(tasks.c.created_at, tasks.c.scheduled_at).label("at"))
     .where(
         tasks.c.queue_name == _names.c.name,
         tasks.c.phase == literal(Phase.QUEUED.value, literal_execute=True),
         tasks.c.submitted_here,
         tasks.c.attempt_count == literal(0, Integer, literal_execute=True),
     )
+    .order_by(tasks.c.dispatched_at)
+    .limit(1)
     .lateral("unreceived")
 )
 _oldest = select(_names.c.name, _unreceived.c.at).select_from(_names.join(_unreceived, true()))
 
 
 async def list_oldest_waiting(connection: AsyncConnection, names: Collection[str]) -> dict[str, datetime]:
-    """Return since when the oldest task of ours waits in each queue (index tasks_unreceived)."""
+    """Return since when the task of ours is due that was handed to each queue first and is not received (index
+    tasks_unreceived): what was held back has waited since it was due.
+    """
     rows = await connection.execute(_oldest, {"names": list(names)})
     return {row.name: row.at for row in rows if row.at is not None}
 

@@ -172,6 +172,8 @@ def test_a_drained_worker_exits_stays_away_and_comes_back_when_it_is_resumed(sta
     wait_for(lambda: stack.client.get(f"{path}/drain").json()["state"] == "overdue")
     process = stack.child("worker")
     wait_for(lambda: stack.client.get(f"{path}/drain").json()["state"] == "drained")
+    finished_at = stack.client.get(f"{path}/drain").json()["finished_at"]
+    assert worker(stack)["drained_at"] == finished_at is not None
     assert not process.is_running(), "drained means that it is gone"
     progress = stack.client.get(f"{path}/drain").json()
     assert_like(progress, {"started_at": "2026-01-25T14:15:00Z", "finished_at": "2026-01-25T14:15:00Z"})

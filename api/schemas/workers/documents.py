@@ -46,6 +46,9 @@ class WorkerModel(ResponseModel):
     current_tasks: int
     last_heartbeat: Timestamp | None = Field(description="When it was last heard, by our clock.")
     is_draining: bool
+    drained_at: Timestamp | None = Field(
+        description="When it said goodbye because it was drained; null where it was not, and once it is back."
+    )
     pool: str | None
     queues: list[str] | None = Field(description="Its own, also while it is held back; null until it has said so.")
     software: str | None
@@ -194,6 +197,7 @@ def _fields(row: WorkerRow) -> dict[str, Any]:
         "current_tasks": row.running,
         "last_heartbeat": row.last_sign_at,
         "is_draining": row.is_draining,
+        "drained_at": row.drain_finished_at,
         "pool": row.pool,
         "queues": row.queues,
         "software": row.software,

@@ -15,6 +15,8 @@ export interface Pulse {
   waiting: number | null;
   due: number | null;
   held: number | null;
+  /** The services whose marks hold back; `broker` while it does not answer. */
+  held_by?: readonly string[];
   running: number | null;
   done_per_s: number | null;
   failed_per_s: number | null;

@@ -183,4 +183,6 @@ export interface QueueRow {
   /** Those of them that take tasks: the others are paused or draining. */
   active_consumers: number;
   mark: Mark | null;
+  /** Set by the page while workers are not heard: who takes from it is not known then. */
+  isUnheard?: boolean;
 }

@@ -9,10 +9,9 @@ import type { QueueRow, Page as Rows } from "./types.ts";
 export const waitingShown = signal<number | null>(null);
 
 /** Return what waits in all queues that were read, and have the strip say it too; null where that is not known now. */
-export function useWaiting(read: Data<Rows<QueueRow> & { queue_depth_source: string }>): number | null {
+export function useWaiting(read: Data<Rows<QueueRow>>): number | null {
   const rows = read.error ? undefined : read.value;
-  const isWhole =
-    rows !== undefined && rows.total <= rows.data.length && rows.queue_depth_source === "broker";
+  const isWhole = rows !== undefined && rows.total <= rows.data.length;
   const waiting = isWhole ? waitingIn(rows.data) : null;
   useEffect(() => {
     waitingShown.value = waiting;

@@ -3,6 +3,7 @@ import type { HeldRead, Hold, Mark } from "../api/types.ts";
 import { about, type Clock, count, hour, plural } from "./format.ts";
 import { nameOfWork, workOf } from "./marks.ts";
 import type { Look } from "./status.ts";
+import { nameOfMarked } from "./system.ts";
 
 /** Return who set a mark and when, to go on a sentence: ` by ann since 02:10`; nothing where nobody knows. */
 export function signatureOf(mark: Pick<Mark, "set_at" | "set_by_name">, clock: Clock): string {
@@ -61,6 +62,18 @@ export function sentenceOfHeld(hold: Mark, clock: Clock): string {
   const until = hold.degraded_until ? `, until ${hour(Date.parse(hold.degraded_until), clock)}` : "";
   const who = workOf(hold.service_name);
   return `Held back${signatureOf(hold, clock)}${until}${who ? `: ${who}` : ""}.${reasonOf(hold)}`;
+}
+
+/** Return how what is held back stands in the strip, by the services whose marks hold it. */
+export function wordOfHeld(by: readonly string[] = []): { word: string; title: string } {
+  const marks = by.filter((service) => nameOfWork(service) !== null);
+  const isForBroker = marks.length === 0 && by.includes("broker");
+  return isForBroker
+    ? { word: "wait for the broker", title: "Due: they are handed to the broker once it answers." }
+    : {
+        word: "held back",
+        title: by.length === 0 ? "" : `By the mark of ${by.map(nameOfMarked).join(", ")}.`,
+      };
 }
 
 /** Return how a task is shown that a mark holds back. */

@@ -1,12 +1,12 @@
 // What is to be said of queues: which needs a look first, how one is, and what more workers would change. Pure.
-import type { QueueRow } from "../api/types.ts";
+import type { HeldRead, QueueRow } from "../api/types.ts";
 import { quoted } from "./curl.ts";
-import { about, count, duration, NONE, plural } from "./format.ts";
+import { about, type Clock, count, duration, hour, NONE, plural } from "./format.ts";
 
 /** Return how much a queue needs a look: nobody takes from it, it is held back, it grows, it waits. */
 export function need(queue: QueueRow): number {
   const waiting = (queue.waiting ?? 0) + queue.due;
-  const unserved = queue.active_consumers === 0 && waiting > 0 ? 1e15 : 0;
+  const unserved = isUnserved(queue) ? 1e15 : 0;
   const held = queue.mark !== null ? 1e14 : 0;
   const grows = waiting > 0 && queue.in_per_minute > queue.out_per_minute ? 1e13 : 0;
   return unserved + held + grows + waiting;
@@ -19,13 +19,18 @@ export function byNeed(queues: readonly QueueRow[]): QueueRow[] {
   );
 }
 
+/** Return them as they are known: while workers are not heard, nobody is said to be gone. */
+export const asHeard = (queues: readonly QueueRow[], isHeard: boolean): readonly QueueRow[] =>
+  isHeard ? queues : queues.map((queue) => ({ ...queue, isUnheard: true }));
+
 /** Whether something waits in it, and nobody is there who takes it. */
 export const isUnserved = (queue: QueueRow) =>
-  queue.active_consumers === 0 && (queue.waiting ?? 0) + queue.due > 0;
+  !queue.isUnheard && queue.active_consumers === 0 && (queue.waiting ?? 0) + queue.due > 0;
 
 /** Return who takes from it, in a few words. */
-export function takersOf(queue: Pick<QueueRow, "consumers" | "active_consumers">): string {
+export function takersOf(queue: Pick<QueueRow, "consumers" | "active_consumers" | "isUnheard">): string {
   const { consumers, active_consumers: active } = queue;
+  if (queue.isUnheard) return "not heard";
   if (consumers === 0) return "no one";
   if (active === consumers) return plural(consumers, "worker");
   return active > 0
@@ -93,8 +98,13 @@ export function sentenceOfQueues(queues: readonly QueueRow[], now: number): stri
     oldest.length > 0
       ? `, the oldest for ${about(Math.max(...oldest.map((at) => secondsSince(at, now))))}`
       : "";
-  return `${waitsAndDue(queues, since)}. Every queue in which something waits is consumed.`;
+  const takers = queues.some((one) => one.isUnheard)
+    ? NOT_HEARD
+    : "Every queue in which something waits is consumed.";
+  return `${waitsAndDue(queues, since)}. ${takers}`;
 }
+
+const NOT_HEARD = "Who takes it is not known: workers are not heard now.";
 
 /** Return how much waits in the broker, in all of these; null where it is not known of one. */
 export function waitingIn(queues: readonly QueueRow[]): number | null {
@@ -121,8 +131,13 @@ export interface HeldBack {
   held_by: readonly string[];
 }
 
-/** Return the sentence under the name of a queue. `heldBack`: what marks hold back of what is due in it. */
-export function sentenceOfQueue(queue: QueueRow, now: number, heldBack: readonly HeldBack[] = []): string {
+/** Return the sentence under the name of a queue. `heldBack`: what marks hold back of what is due in it; `drift`:
+ * how many more wait each minute. */
+export function sentenceOfQueue(
+  queue: QueueRow,
+  now: number,
+  { heldBack = [], drift = null }: { heldBack?: readonly HeldBack[]; drift?: number | null } = {},
+): string {
   const waiting = queue.waiting;
   const held = heldBack.reduce((sum, one) => sum + one.count, 0);
   const names = [...new Set(heldBack.flatMap((one) => one.held_by))].map((one) => one.replace(/^task:/, ""));
@@ -146,6 +161,8 @@ export function sentenceOfQueue(queue: QueueRow, now: number, heldBack: readonly
   const since = queue.oldest_waiting_at
     ? `, the oldest for ${about(secondsSince(queue.oldest_waiting_at, now))}`
     : "";
+  if (queue.isUnheard)
+    return `${waiting === 0 ? "As far as is known, nothing waits in it" : `${waits(waiting)}${since}`}. ${NOT_HEARD}${due}`;
   if (queue.consumers === 0)
     return waiting === 0
       ? `Nobody consumes it, and nothing waits in it.${due}`
@@ -153,45 +170,98 @@ export function sentenceOfQueue(queue: QueueRow, now: number, heldBack: readonly
   if (waiting === 0) return `Nothing waits in it.${due}`;
   if (queue.active_consumers === 0)
     return `${queue.consumers === 1 ? "Its only worker stands" : `All ${count(queue.consumers)} workers that consume it stand`} still: ${waits(waiting)}${since}.${due}`;
-  const course = courseOf(queue);
-  if (course === "level")
-    return `${waits(waiting)}${since}. About as many come as go: it holds its level.${due}`;
-  if (course === "falls")
-    return `${waits(waiting)}${since}. As it goes, it is empty in ${about(queue.empty_in_seconds)}.${due}`;
-  if (course === "grows")
-    return `${waits(waiting)}${since}, and more come than go: it grows by ${rate(queue.in_per_minute - queue.out_per_minute)}.${due}`;
-  return `${waits(waiting)}${since}. Nothing of it has started within 5 minutes.${due}`;
+  return `${waits(waiting)}${since}${courseIn(queue, drift)}${due}`;
 }
 
-export type Course = "empty" | "level" | "falls" | "grows" | "stuck" | "unknown";
+/** How it goes on from "12 tasks wait". */
+function courseIn(queue: QueueRow, drift: number | null): string {
+  switch (courseOf(queue, drift)) {
+    case "level":
+      return ". About as many come as go: it holds its level.";
+    case "falls":
+      return `. As it goes, it is empty in ${about(secondsLeft(queue, drift))}.`;
+    case "grows":
+      return `, and more come than go: it grows by ${rate(drift ?? 0)}.`;
+    case "stuck":
+      return ". Nothing of it has started in this minute and the one before.";
+    default:
+      return ".";
+  }
+}
 
-/** In and out that differ by less than this share are the same: of so few minutes, the difference is chance. */
-const TOLERANCE = 0.1;
+/** What is read of the tasks of a queue that are scheduled for later. */
+export interface ScheduledRead {
+  total: number;
+  total_is_exact: boolean;
+  data: readonly { scheduled_at: string | null }[];
+}
 
-/** Return where a queue is going, as it goes now: the one judgement behind every place that says it. */
-export function courseOf(queue: QueueRow): Course {
-  const { waiting, in_per_minute: come, out_per_minute: go } = queue;
-  if (waiting === null) return "unknown";
+/** Return the sentence about what is scheduled: how much, and when the next is due, where all of it was read. */
+export function sentenceOfScheduled(read: ScheduledRead | undefined, clock: Clock): string {
+  if (!read || read.total === 0) return "";
+  const times = read.data.map((one) => Date.parse(one.scheduled_at ?? "")).filter((at) => at > 0);
+  const isAll = read.total_is_exact && read.total <= read.data.length && times.length > 0;
+  const next = isAll ? `, the next at ${hour(Math.min(...times), clock)}` : "";
+  return `${count(read.total, read.total_is_exact)} scheduled${next}.`;
+}
+
+export type Course = "empty" | "held" | "still" | "level" | "falls" | "grows" | "stuck" | "unknown";
+
+/** Return where a queue is going at this moment: the one judgement behind every place that says it. `drift`: how many
+ * more wait each minute; null is not known. Nothing is foretold of what is held back or not taken. */
+export function courseOf(queue: QueueRow, drift: number | null): Course {
+  const { waiting } = queue;
+  if (waiting === null || queue.isUnheard) return "unknown";
+  if (queue.mark?.strategy === "queue_only" && queue.due > 0) return "held";
   if (waiting === 0) return "empty";
-  if (go > 0 && Math.abs(come - go) <= TOLERANCE * Math.max(come, go)) return "level";
-  if (queue.empty_in_seconds !== null) return "falls";
-  return come > go ? "grows" : "stuck";
+  if (queue.active_consumers === 0) return "still";
+  if (drift === null) return "unknown";
+  if (Math.abs(drift) < Math.max(1, waiting * NO_CHANGE)) return queue.out_per_minute > 0 ? "level" : "stuck";
+  return drift < 0 ? "falls" : "grows";
 }
+
+/** A minute in which so small a share of what waits has come or gone changes nothing that is worth a word. */
+const NO_CHANGE = 0.02;
+
+const secondsLeft = (queue: QueueRow, drift: number | null): number | null =>
+  drift !== null && drift < 0 ? (60 * (queue.waiting ?? 0)) / -drift : null;
 
 /** When it will be empty, for a cell. */
-export function emptyIn(queue: QueueRow): string {
-  switch (courseOf(queue)) {
+export function emptyIn(queue: QueueRow, drift: number | null): string {
+  switch (courseOf(queue, drift)) {
     case "level":
       return "holds its level";
-    case "falls":
-      return queue.empty_in_seconds! < 1 ? "< 1 s" : duration(Math.round(queue.empty_in_seconds!));
+    case "falls": {
+      const seconds = secondsLeft(queue, drift)!;
+      return seconds < 1 ? "< 1 s" : duration(Math.round(seconds));
+    }
     case "grows":
       return "it grows";
     case "stuck":
+    case "still":
       return "never";
     default:
       return NONE;
   }
+}
+
+/** Return how much of what is due in a queue marks hold back. `held`: what is read of it, where that may be read. */
+export function heldIn(queue: QueueRow, held: Pick<HeldRead, "data"> | undefined): number {
+  if (queue.mark?.strategy === "queue_only") return queue.due;
+  const here = held?.data.filter((one) => one.queue_name === queue.queue_name) ?? [];
+  return Math.min(
+    queue.due,
+    here.reduce((sum, one) => sum + one.count, 0),
+  );
+}
+
+/** Return what is there beside what waits in the broker: `118 held`, `39 due`; nothing where there is no more. */
+export function beside(queues: readonly QueueRow[], held: Pick<HeldRead, "data"> | undefined): string {
+  const due = queues.reduce((sum, one) => sum + one.due, 0);
+  const kept = queues.reduce((sum, one) => sum + heldIn(one, held), 0);
+  return [kept > 0 ? `${count(kept)} held` : "", due > kept ? `${count(due - kept)} due` : ""]
+    .filter(Boolean)
+    .join(" + ");
 }
 
 export interface Forecast {
@@ -199,6 +269,15 @@ export interface Forecast {
   outPerMinute: number;
   /** null: never. */
   emptyInSeconds: number | null;
+}
+
+/** Return why nothing can be foretold of a queue; nothing where something can. */
+export function standingStill(queue: QueueRow): string {
+  if (queue.mark !== null) return "It is held back: nothing is foretold until it is let go again.";
+  if (queue.isUnheard) return "Workers are not heard now: nothing is foretold.";
+  if (queue.consumers > 0 && queue.active_consumers === 0)
+    return "Its workers stand still: nothing is foretold until one of them takes tasks again.";
+  return queue.consumers === 0 ? "Nobody consumes it: nothing is foretold until somebody does." : "";
 }
 
 /** Return what would become of a queue if so many tasks of it ran at once, each as long as they took of late. The

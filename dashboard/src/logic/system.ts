@@ -41,9 +41,13 @@ const PARTS: Record<string, { name: string; does: string; without: string }> = {
 export const nameOfPart = (part: string): string =>
   PARTS[part]?.name ?? part.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase());
 
-/** Return what a part is for; where it is not there, what that means. */
-export function meaningOf(part: string, status: string): string {
+/** Return what a part is for; where it is not there, what that means, as far as that is known while others are not there
+ * either. */
+export function meaningOf(part: string, status: string, down: readonly string[] = []): string {
   const known = PARTS[part];
+  const isHidden = down.includes("broker") || (part === "workers" && down.includes("mirror"));
+  if (status === "unhealthy" && isHidden && (part === "workers" || part === "mirror"))
+    return part === "workers" ? "Not heard: whether they run is not known." : "What is shown stands still.";
   return known ? (status === "unhealthy" ? known.without : known.does) : "";
 }
 
@@ -107,14 +111,16 @@ export function standingOf(
     };
   const parts = Object.keys(health.checks).filter((part) => health.checks[part] !== "healthy");
   const isDeaf = parts.includes("mirror");
-  // Then nobody hears the workers, nor knows whether they are there.
-  const amiss = parts.filter((part) => part !== "workers" || !(isDeaf || parts.includes("broker")));
-  const [first] = isDeaf ? ["mirror"] : amiss;
+  const isCut = parts.includes("broker");
+  // Then nobody hears the workers, nor knows whether they are there; the mirror hears them through the broker.
+  const amiss = parts.filter((part) => part !== "workers" || !(isDeaf || isCut));
+  const [first] = isCut ? ["broker"] : isDeaf ? ["mirror"] : amiss;
+  const still = isCut && isDeaf ? ` ${meaningOf("mirror", "unhealthy", parts)}` : "";
   const who = join(amiss.map(nameOfPart)) + (amiss.length === 1 ? ": no answer." : " do not answer.");
   return {
     tone: "waiting",
     text: first
-      ? `${who} ${meaningOf(first, "unhealthy")}`.trim()
+      ? `${who} ${meaningOf(first, "unhealthy")}${still}`.trim()
       : "A part of the system does not do its work. Submissions are accepted and kept.",
     isOld: isDeaf,
     since: isDeaf && lag !== null ? now - lag * 1000 : null,

@@ -1,15 +1,17 @@
 // The sentence that answers, before anybody scrolls: is something wrong, what, and what to press. Pure.
 import type { Alert, Health, HeldRead, Hold, Mark, QueueRow, Resilience, Stats } from "../api/types.ts";
+import { asSeen } from "../words.ts";
 import { about, count, duration, percent, plural } from "./format.ts";
 import { authorOf, heldBack, pathOfHold } from "./holds.ts";
 import { pageOf, workOf } from "./marks.ts";
-import { meaningOf, nameOfPart, wordOfMark } from "./system.ts";
+import { type Down, isHeard, partsDown, sentenceOfNoWorker, sentenceOfOutage } from "./outage.ts";
+import { nameOfPart, wordOfMark } from "./system.ts";
 
 export interface Situation {
   now: number;
   /** Whether a key with limits asks: it is never told of alerts and figures of all that there is. */
   isPartial?: boolean;
-  health?: Pick<Health, "status">;
+  health?: Pick<Health, "status"> & Partial<Pick<Health, "checks">>;
   /** Open ones. */
   alerts?: readonly Alert[];
   stats?: Stats;
@@ -17,8 +19,8 @@ export interface Situation {
   resilience?: Resilience;
   /** How much each mark holds back; read where any does. */
   held?: Pick<HeldRead, "marks" | "is_exact">;
-  /** The workers; read where none of them answers. */
-  fleet?: readonly { hostname: string; is_draining: boolean; last_heartbeat: string | null }[];
+  /** The workers; read where one of them is not there. */
+  fleet?: readonly Gone[];
   /** What failed in this hour by exception and name, the most frequent first. */
   failures?: readonly FailureGroup[];
   /** How the tasks of each name ended in this hour. */
@@ -30,6 +32,15 @@ export interface Situation {
   donePerMinute?: number | null;
   failedPercent?: number | null;
   meanWait?: number | null;
+}
+
+/** What is read of a worker to know why it is not there. */
+export interface Gone {
+  hostname: string;
+  is_draining: boolean;
+  /** When it said goodbye because it was drained; null where it did not. */
+  drained_at?: string | null;
+  last_heartbeat: string | null;
 }
 
 export interface FailureGroup {
@@ -65,6 +76,14 @@ export interface Other {
 const FAR_TOO_LONG = 60;
 const MANY_FAIL = 20;
 const HOUR = 3_600_000;
+/** Alerts about what concerns Celeriac alone: no task waits or fails for them. */
+const OURS = [
+  "BROKER_OPTIONS_DIFFER",
+  "EVENTS_OFF",
+  "NOTIFICATION_FAILING",
+  "OPEN_ACCESS",
+  "WEBHOOK_FAILING",
+];
 /** Alerts that say that workers are not there. */
 const ABSENT = ["WORKER_OFFLINE", "NO_ACTIVE_WORKERS"];
 
@@ -76,13 +95,13 @@ export function verdictOf(it: Situation): Verdict {
   const calmly = { rest: "", links: [], others };
   if (it.stats && it.stats.total_tasks_submitted === 0)
     return { tone: "empty", text: "Ready. No task has been submitted yet.", ...calmly };
-  if (!it.health || !(it.alerts || it.isPartial))
+  if (!it.health || !(it.isPartial ? it.queues : it.alerts))
     return { tone: "unknown", text: "Not known yet.", ...calmly };
   const noted = notes(it);
   const failed = failedOf(it);
   return {
     tone: failed.text ? "noted" : "ok",
-    text: failed.text || "All well.",
+    text: failed.text || asSeen("All well.", Boolean(it.isPartial)),
     rest: [calm(it), ...noted.map(ofNote)].filter(Boolean).join(" "),
     links: [...failed.links, ...(noted[0] ? [...linksOf(noted[0]), ALERT] : [])],
     others,
@@ -127,6 +146,8 @@ const ofNote = (alert: Alert) =>
 
 type Trouble = Pick<Verdict, "tone" | "text"> & { links: [Link, ...Link[]] };
 
+/** What is wrong, the worst first: causes before what follows from them, which is left out; what waits or fails before
+ * what concerns Celeriac alone. */
 function* troubles(it: Situation): Generator<Trouble> {
   if (it.health?.status === "unhealthy")
     yield {
@@ -135,18 +156,14 @@ function* troubles(it: Situation): Generator<Trouble> {
       links: [SYSTEM],
     };
   const down = partsDown(it);
-  const isTold = (alert: Alert) => alert.type === "COMPONENT_DOWN" && down.has(alert.subject ?? "");
-  const alerts = [...(it.alerts ?? [])].filter((alert) => !isTold(alert)).sort(byNeed);
-  // Before the alerts: a part that is down is the cause of what else is raised then.
-  for (const [name, since] of down)
-    yield ofPart(name, about((it.now - Date.parse(since)) / 1000), lastDrained(it.fleet));
+  yield* ofParts(down, it);
+  const alerts = [...(it.alerts ?? [])].filter((alert) => !isSymptom(alert, it, down)).sort(byNeed);
+  const warnings = alerts.filter((one) => one.severity === "WARNING" && !one.acknowledged);
   for (const alert of alerts.filter((one) => one.severity === "CRITICAL"))
     yield ofAlert(alert, it, "critical");
-  for (const alert of alerts.filter((one) => one.severity === "WARNING" && !one.acknowledged))
-    yield ofAlert(alert, it, "warning");
-  yield* unserved(it, alerts);
-  for (const mark of it.resilience?.degradation.marks ?? [])
-    if (!mark.automatic || !down.has(mark.service_name)) yield ofMark(mark, it);
+  for (const queue of unserved(it, down)) yield ofUnserved(queue, it.now);
+  for (const alert of warnings.filter((one) => !OURS.includes(one.type))) yield ofAlert(alert, it, "warning");
+  for (const mark of marksOf(it)) if (!mark.automatic || !down.has(mark.service_name)) yield ofMark(mark, it);
   if (it.stats && it.stats.parked > 0)
     yield {
       tone: "warning",
@@ -163,7 +180,42 @@ function* troubles(it: Situation): Generator<Trouble> {
       text: `${percent(it.failedPercent)} of what ends fails${mostly(it)}.`,
       links: [{ label: "Failures", to: "/failures" }],
     };
+  for (const alert of warnings.filter((one) => OURS.includes(one.type))) yield ofAlert(alert, it, "warning");
 }
+
+/** Whether an alert tells what follows from something that is said already. */
+function isSymptom(alert: Alert, it: Situation, down: Down): boolean {
+  const subject = alert.subject ?? "";
+  const isUnserved = unserved(it, down).some((queue) => queue.queue_name === subject);
+  switch (alert.type) {
+    case "COMPONENT_DOWN":
+      return down.has(subject);
+    case "DISPATCH_STALLED":
+      return down.has("broker") || down.has("loops");
+    case "TASKS_NOT_PICKED_UP":
+      return isUnserved || down.has("workers") || !isHeard(down.keys());
+    case "HIGH_QUEUE_DEPTH":
+      return (
+        isUnserved ||
+        down.has("workers") ||
+        down.has("broker") ||
+        marksOf(it).some((one) => one.service_name === `queue:${subject}`)
+      );
+    case "NO_ACTIVE_WORKERS":
+    case "WORKER_OFFLINE":
+      return (
+        down.has("workers") ||
+        !isHeard(down.keys()) ||
+        (alert.type === "WORKER_OFFLINE" && told(it.alerts ?? [], "NO_ACTIVE_WORKERS"))
+      );
+    default:
+      return false;
+  }
+}
+
+/** The marks in force; a key with limits is told those of its queues alone. */
+const marksOf = (it: Situation): readonly Mark[] =>
+  it.resilience?.degradation.marks ?? (it.queues ?? []).flatMap((queue) => queue.mark ?? []);
 
 const MARKS: Link = { label: "Marks", to: "/system" };
 
@@ -187,29 +239,23 @@ function textOfMark(mark: Mark, { now, held }: Situation, hold: Hold | undefined
   return `A${who.slice(1)} ${mark.strategy === "queue_only" ? "held back" : "refused"}${by}${yet}.`;
 }
 
-/** The parts that do not answer, with since when. Without the broker and the mirror nobody hears workers, nor knows
- * whether they are there. */
-function partsDown(it: Situation): Map<string, string> {
-  const found = (it.resilience?.components ?? []).filter(
-    (part) => part.status === "unhealthy" && part.name !== "database",
-  );
-  const down = new Map(found.map((part) => [part.name, part.since]));
-  if (down.has("broker") || down.has("mirror")) down.delete("workers");
-  return down;
+/** What does not answer; where nothing tells which part it is, that one does not. */
+function* ofParts(down: Down, it: Situation): Generator<Trouble> {
+  const outage = sentenceOfOutage(down, it.now);
+  if (outage) yield { tone: "critical", text: outage, links: [SYSTEM] };
+  if (down.has("workers")) {
+    const text = sentenceOfNoWorker(down, it.now, lastDrained(it.fleet));
+    yield { tone: "critical", text, links: [SYSTEM] };
+  }
+  if (down.size === 0 && it.health?.status === "degraded")
+    yield { tone: "warning", text: "A part of the system does not do its work.", links: [SYSTEM] };
 }
 
 /** The worker that was heard last, where it was told to drain: then nobody has failed. */
 function lastDrained(fleet: Situation["fleet"]): string | null {
   const heard = (fleet ?? []).filter((one) => one.last_heartbeat !== null);
   const last = heard.sort((a, b) => Date.parse(b.last_heartbeat!) - Date.parse(a.last_heartbeat!))[0];
-  return last?.is_draining ? last.hostname : null;
-}
-
-function ofPart(name: string, silence: string, drained: string | null): Trouble {
-  const who = name === "workers" ? "No worker has" : `The ${name.replaceAll("_", " ")} has not`;
-  const why = name === "workers" && drained !== null ? `: ${drained}, the last one, was told to drain` : "";
-  const text = `${who} answered for ${silence}${why}. ${meaningOf(name, "unhealthy")}`.trim();
-  return { tone: "critical", text, links: [SYSTEM] };
+  return last && (last.is_draining || last.drained_at) ? last.hostname : null;
 }
 
 /** What fails above all, as the end of a sentence. */
@@ -219,22 +265,28 @@ function mostly(it: Situation): string {
   return `: above all ${most.error}${most.task_name === null ? "" : ` in ${most.task_name}`}`;
 }
 
-function* unserved(it: Situation, alerts: readonly Alert[]): Generator<Trouble> {
-  const without = (it.queues ?? []).filter(
-    (queue) => queue.active_consumers === 0 && (queue.waiting ?? 0) > 0,
-  );
-  for (const queue of without.sort((a, b) => (b.waiting ?? 0) - (a.waiting ?? 0))) {
-    if (told(alerts, "TASKS_NOT_PICKED_UP", queue.queue_name)) continue;
-    const waiting = queue.waiting ?? 0;
-    const since = queue.oldest_waiting_at;
-    yield {
-      tone: "warning",
-      text: `${queue.consumers === 0 ? "Nobody consumes" : "No worker takes from"} ${queue.queue_name}: ${plural(waiting, "task waits", "tasks wait")}${
-        since ? `, the oldest for ${about((it.now - Date.parse(since)) / 1000)}` : ""
-      }.`,
-      links: [{ label: "Queue", to: `/queues/${encodeURIComponent(queue.queue_name)}` }],
-    };
-  }
+/** The queues in which something waits and from which nobody takes, the longest first: not while workers are not heard,
+ * nor while there is none, which is the cause. */
+function unserved(it: Situation, down: Down): readonly QueueRow[] {
+  if (down.has("workers") || !isHeard(down.keys())) return [];
+  const isSeen = (queue: QueueRow) =>
+    (it.alerts ?? []).some(
+      (one) => one.type === "TASKS_NOT_PICKED_UP" && one.subject === queue.queue_name && one.acknowledged,
+    );
+  return (it.queues ?? [])
+    .filter((queue) => queue.active_consumers === 0 && (queue.waiting ?? 0) > 0 && !isSeen(queue))
+    .sort((a, b) => (b.waiting ?? 0) - (a.waiting ?? 0));
+}
+
+function ofUnserved(queue: QueueRow, now: number): Trouble {
+  const since = queue.oldest_waiting_at;
+  const oldest = since ? `, the oldest for ${about((now - Date.parse(since)) / 1000)}` : "";
+  const who = queue.consumers === 0 ? "Nobody consumes" : "No worker takes from";
+  return {
+    tone: "warning",
+    text: `${who} ${queue.queue_name}: ${plural(queue.waiting ?? 0, "task waits", "tasks wait")}${oldest}.`,
+    links: [{ label: "Queue", to: `/queues/${encodeURIComponent(queue.queue_name)}` }],
+  };
 }
 
 const told = (alerts: readonly Alert[], type: string, subject?: string) =>
@@ -298,14 +350,29 @@ export function linksOf(alert: Pick<Alert, "type" | "subject">): [Link, ...Link[
 /** What else there is: where nothing else is wrong, what is not well all the same. */
 function restOf(others: number, it: Situation): string {
   if (others === 0)
-    return [failedOf(it).text, offlineOf(it)].filter(Boolean).join(" ") || "Everything else is well.";
+    return (
+      [failedOf(it).text, ...absent(it).map((one) => `${one}.`)].filter(Boolean).join(" ") ||
+      asSeen("Everything else is well.", Boolean(it.isPartial))
+    );
   return others === 1 ? "One more thing is wrong:" : `${count(others)} more things are wrong:`;
 }
 
-/** How many workers are offline, unless that is what is wrong. */
-function offlineOf(it: Situation): string {
-  const isSaid = partsDown(it).has("workers") || ABSENT.some((type) => told(it.alerts ?? [], type));
-  return it.offline && !isSaid ? `${plural(it.offline, "worker is offline", "workers are offline")}.` : "";
+/** How many workers are offline, unless that is what is wrong, or cannot be known; one that was drained is not amiss. */
+function absent(it: Situation): string[] {
+  const down = partsDown(it);
+  if (!isHeard(down.keys())) return [];
+  const drained = (it.fleet ?? []).filter((one) => one.drained_at);
+  const offline = (it.offline ?? 0) - drained.length;
+  const isSaid = down.has("workers") || ABSENT.some((type) => told(it.alerts ?? [], type));
+  const said: string[] = [];
+  if (offline > 0 && !isSaid) said.push(plural(offline, "worker is offline", "workers are offline"));
+  const last = drained.sort((a, b) => Date.parse(b.drained_at!) - Date.parse(a.drained_at!))[0];
+  if (last && !down.has("workers")) {
+    const who = drained.length === 1 ? last.hostname : `the last is ${last.hostname}`;
+    const ago = about((it.now - Date.parse(last.drained_at!)) / 1000);
+    said.push(`${plural(drained.length, "worker is drained", "workers are drained")} (${who}, ${ago} ago)`);
+  }
+  return said;
 }
 
 function calm(it: Situation): string {
@@ -320,7 +387,7 @@ function calm(it: Situation): string {
   if (oldest > FAR_TOO_LONG) parts.push(`the oldest waits for ${about(oldest)}`);
   else if (it.meanWait) parts.push(`a task waits ${duration(it.meanWait)} on average`);
   else if (it.stats?.queue_depth === 0) parts.push("nothing waits");
-  if (it.offline) parts.push(plural(it.offline, "worker is offline", "workers are offline"));
+  parts.push(...absent(it));
   return parts.length > 0 ? `${parts.join(", ").replace(/^./, (first) => first.toUpperCase())}.` : "";
 }
 

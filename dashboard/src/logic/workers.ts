@@ -1,13 +1,39 @@
 // What is to be said of workers: how the fleet is, how one of them is, what is wanted beside what is seen, and how far
 // a drain is proven. Pure.
 import type { Drain, HistoryEntry, Worker, WorkerDetail } from "../pages/workers/types.ts";
-import { about, count, duration, NONE, plural } from "./format.ts";
+import { about, type Clock, count, duration, hour, NONE, plural } from "./format.ts";
 
 /** A worker that was registered and never heard counts as one that is not there, whatever its status says. */
-export const isThere = (one: Worker): boolean => one.status !== "OFFLINE" && one.last_heartbeat !== null;
+export const isThere = (one: Worker): boolean =>
+  one.last_heartbeat !== null && (one.status !== "OFFLINE" || one.isUnheard === true);
+/** So long before the worker that was heard last others may have been heard, and not have been silent for all that. */
+const BEFORE = 60_000;
+
+/** Return those that would count as offline and are only not heard, while nobody can be: they were there until then. */
+export function unheardOf(workers: readonly Worker[], isHeard: boolean): ReadonlySet<string> {
+  if (isHeard) return new Set();
+  const last = Math.max(...workers.map(heardAt));
+  const silent = workers.filter(
+    (one) => one.status === "OFFLINE" && !one.drained_at && last - heardAt(one) < BEFORE,
+  );
+  return new Set(silent.map((one) => one.worker_id));
+}
+
+const heardAt = (one: Worker): number => (one.last_heartbeat ? Date.parse(one.last_heartbeat) : -Infinity);
+
+/** Return them with those as not heard. */
+export const asHeard = (workers: readonly Worker[], isHeard: boolean): Worker[] => {
+  const unheard = unheardOf(workers, isHeard);
+  return workers.map((one) => (unheard.has(one.worker_id) ? { ...one, isUnheard: true } : one));
+};
+
 /** Return the word for how it is. */
 export const stateOf = (one: Worker): string =>
-  one.status !== "OFFLINE" && one.last_heartbeat === null ? "not heard yet" : one.status;
+  one.isUnheard
+    ? "not heard"
+    : one.status !== "OFFLINE" && one.last_heartbeat === null
+      ? "not heard yet"
+      : one.status;
 
 /** Return what is kept for a worker that is not there, to go on its name: `drains once it is back`; null for nothing. */
 export function keptFor(one: Worker): string | null {
@@ -16,10 +42,22 @@ export function keptFor(one: Worker): string | null {
   return one.desired.paused ? "paused once it is back" : null;
 }
 
+/** Whether it is otherwise than wanted, and not on its way there: one that drains is as long as it takes. */
+export const isStray = (one: Worker): boolean =>
+  isThere(one) && !one.isUnheard && !one.converged && one.status !== "DRAINING";
+
 /** Return the sentence over the list: what is wrong first, then how much is done. */
-export function sentenceOfFleet(workers: readonly Worker[]): string {
+export function sentenceOfFleet(workers: readonly Worker[], clock: Clock): string {
   if (workers.length === 0) return "No worker has been heard yet.";
   const online = workers.filter(isThere);
+  const unheard = online.filter((one) => one.isUnheard);
+  if (unheard.length > 0) {
+    const all = unheard.length === workers.length;
+    const who = all
+      ? "No worker was heard"
+      : `${plural(unheard.length, "worker was", "workers were")} not heard`;
+    return `${who} since ${hour(Math.max(...unheard.map(heardAt)), clock)}: whether they run is not known.`;
+  }
   if (online.length === 0) return "No worker is online: nothing that is submitted starts.";
   const active = online.filter((one) => one.status === "ACTIVE").length;
   const rest = others(workers);
@@ -86,7 +124,7 @@ export function loadOf(workers: readonly Worker[]): { running: number; capacity:
 /** Return them so that what needs a look comes first, else by name. */
 export function byNeed(workers: readonly Worker[]): Worker[] {
   const rank = (one: Worker) =>
-    !isThere(one) ? 4 : !one.converged ? 0 : one.status === "DRAINING" ? 1 : one.status === "PAUSED" ? 2 : 3;
+    !isThere(one) ? 4 : isStray(one) ? 0 : one.status === "DRAINING" ? 1 : one.status === "PAUSED" ? 2 : 3;
   return [...workers].sort(
     (a, b) => rank(a) - rank(b) || a.hostname.localeCompare(b.hostname, "en", { numeric: true }),
   );
@@ -120,6 +158,8 @@ export function sentenceOfWorker(
         ? `Its drain is overdue: it still ${runs}.`
         : `Draining: it starts nothing new, ${runs}, and exits after that.`;
     default:
+      if (worker.isUnheard)
+        return `Not heard for ${since}, as no worker can be now: whether it runs is not known.`;
       if (drain?.state === "drained")
         return `Drained: it finished what it ran and exited. ${worker.desired.paused ? "Once it is back, it is paused until it is resumed" : "Its next start is an ordinary one"}.`;
       if (load > 0)

@@ -61,6 +61,7 @@ export function Figure({
   note,
   to,
   tone,
+  title,
   children,
 }: {
   label: string;
@@ -69,6 +70,8 @@ export function Figure({
   note?: ComponentChildren;
   to?: string;
   tone?: Tone;
+  /** Of what time it is, where the note has no room for that. */
+  title?: string;
   children?: ComponentChildren;
 }) {
   const inside = (
@@ -83,11 +86,13 @@ export function Figure({
     </>
   );
   return to ? (
-    <a class="figure" href={to}>
+    <a class="figure" href={to} title={title}>
       {inside}
     </a>
   ) : (
-    <div class="figure">{inside}</div>
+    <div class="figure" title={title}>
+      {inside}
+    </div>
   );
 }
 

@@ -215,7 +215,7 @@ async def test_the_grid_shows_what_each_worker_has_done_lately(
     (worker,) = grid["workers"]
     assert grid["data"] == grid["workers"]
     assert (worker["hostname"], worker["status"]) == ("compute-1", "ACTIVE")
-    assert (worker["task_rate"], worker["error_rate"], worker["capacity_utilization"]) == (2.0, 30.0, 0.75)
+    assert (worker["task_rate"], worker["error_rate"], worker["capacity_utilization"]) == (10.0, 30.0, 0.75)
     assert 3600 <= worker["uptime_seconds"] < 3660
 
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from api.streams import endless, live_hub
 from api.streams import live as live_module
 from domain.states import EventType
 from settings import Settings
-from tests.facts import told
+from tests.facts import after, told
 from tests.integration.api.serving import serving
 from tests.integration.api.test_events import raise_alert, tell
 from tests.patience import PATIENCE_SECONDS, wait_for
@@ -72,12 +73,12 @@ def test_a_pulse_tells_how_many_tasks_marks_hold_back(api: httpx.Client) -> None
     mark = {"service_name": "task:pay", "strategy": "queue_only"}
     assert api.post("/resilience/degradation/mark", json=mark).status_code == 200
     with following(api, "pulse") as frames:
-        assert next(data["held"] for _, data in frames) == 2
+        assert next((data["held"], data["held_by"]) for _, data in frames) == (2, ["task:pay"])
         api.post("/tasks", json={"task_name": "pay"})
         assert any(data["held"] == 3 for _, data in frames)
     api.post("/resilience/degradation/clear", json={"service_name": "task:pay"})
     with following(api, "pulse") as frames:
-        assert next(data["held"] for _, data in frames) == 0
+        assert next((data["held"], data["held_by"]) for _, data in frames) == (0, [])
 
 
 def test_a_pulse_tells_how_the_whole_is(api: httpx.Client, database_url: str) -> None:
@@ -86,13 +87,28 @@ def test_a_pulse_tells_how_the_whole_is(api: httpx.Client, database_url: str) ->
         name, pulse = next(frames)
         assert name == "pulse"
         assert set(pulse) == {
-            *("at", "waiting", "due", "held", "running", "done_per_s", "failed_per_s", "mean_wait", "workers"),
+            *(
+                "at",
+                "waiting",
+                "due",
+                "held",
+                "held_by",
+                "running",
+                "done_per_s",
+                "failed_per_s",
+                "mean_wait",
+                "workers",
+            ),
             *("alerts", "health", "marks", "mirror_lag", "build"),
         }
-        assert (pulse["running"], pulse["waiting"], pulse["done_per_s"]) == (1, 0, None)
+        assert (pulse["running"], pulse["waiting"], pulse["done_per_s"]) == (1, 0, 0.0)
         assert pulse["workers"] == {"active": 0, "paused": 0, "draining": 0, "offline": 0}
-        tell(database_url, told(EventType.SUCCEEDED, 2, task_id="a"))
-        assert any(each["running"] == 0 and (each["done_per_s"] or 0) > 0 for _, each in frames)
+        now = (datetime.now(UTC) - after(0)).total_seconds()
+        tell(database_url, told(EventType.SUCCEEDED, 2, at=now, task_id="a"))
+        assert any(each["running"] == 0 and each["done_per_s"] == 0.02 for _, each in frames)
+    # Whoever comes later is told the same: it is counted whether or not anybody listens.
+    with following(api, "pulse") as frames:
+        assert next(data["done_per_s"] for _, data in frames) == 0.02
 
 
 def test_each_topic_is_told_at_first_and_when_it_changes(api: httpx.Client, database_url: str) -> None:

@@ -2,8 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.live import MAX_TOPICS, Pace, Rates, Topic, Topics, read_topics
-from domain.rollups import Measure
+from domain.live import MAX_TOPICS, Topic, Topics, read_topics
 
 WORKFLOW = UUID("01890000-0000-7000-8000-000000000001")
 
@@ -32,20 +31,3 @@ def test_topics_are_read_from_lists_and_told_in_one_order() -> None:
 def test_what_is_no_topic_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         read_topics([text])
-
-
-def totals(completed: int, failed: int) -> dict[Measure, int]:
-    return {Measure.COMPLETED: completed, Measure.FAILED: failed}
-
-
-def test_rates_are_those_of_the_last_minute_and_do_not_jump() -> None:
-    pace = Pace()
-    assert pace.add(totals(100, 5), at_seconds=10.0) is None
-    assert pace.add(totals(110, 5), at_seconds=12.9) is None
-    assert pace.add(totals(140, 7), at_seconds=14.0) == Rates(done=10.0, failed=0.5)
-    # Nothing more ends for half a minute: the work before is not forgotten.
-    assert pace.add(totals(140, 7), at_seconds=50.0) == Rates(done=1.0, failed=0.05)
-    assert pace.add(totals(140, 4), at_seconds=70.0) == Rates(done=0.67, failed=0.0)
-    # A minute after the last end there is none left.
-    assert pace.add(totals(140, 4), at_seconds=74.0) == Rates(done=0.0, failed=0.0)
-    assert pace.add(totals(900, 4), at_seconds=140.0) is None

@@ -127,7 +127,11 @@ function Vitals({ it, name }: { it: NameDetail; name: string }) {
   const day = { task_name: name, completed_after: "-24h" };
   return (
     <div class="figures">
-      <Figure label="now" value={perMinute(it.ended_per_minute / 60)} note="ended, over the last 5 minutes" />
+      <Figure
+        label="now"
+        value={perMinute(it.ended_per_minute / 60)}
+        note="ended, in this minute and the one before"
+      />
       <Figure
         label="ended"
         value={count(it.completed + it.failed + it.cancelled)}

@@ -1,5 +1,7 @@
 // How it is, in one sentence; then figures; then what needs a look.
+import { useComputed } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { drift, useDrifts } from "../../api/drift.ts";
 import { useHealth } from "../../api/health.ts";
 import { type Pulse, pulse, recent } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
@@ -15,8 +17,10 @@ import type {
   Trends,
 } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
-import { about, count, duration, percent, perMinute } from "../../logic/format.ts";
-import { byNeed, courseOf, isUnserved, takersOf } from "../../logic/queues.ts";
+import { about, count, duration, NONE, percent, perMinute } from "../../logic/format.ts";
+import { isHeardBy } from "../../logic/outage.ts";
+import { endsOf } from "../../logic/pace.ts";
+import { asHeard, beside, byNeed, courseOf, emptyIn, isUnserved, takersOf } from "../../logic/queues.ts";
 import { unheardOf } from "../../logic/system.ts";
 import {
   bySeverity,
@@ -77,16 +81,15 @@ export default function Page(_props: PageProps) {
     topics: ["workflows"],
   });
   const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-1h" }, every: 60_000 });
-  const areGone = resilience.value?.components.some(
-    (part) => part.name === "workers" && part.status === "unhealthy",
-  );
-  const fleet = useData<Rows<Worker>>(areGone ? "/workers" : null, {
+  const isOneGone = useComputed(() => (pulse.value?.workers?.offline ?? 0) > 0).value;
+  const fleet = useData<Rows<Worker>>(isOneGone ? ofAll("/workers") : null, {
     query: { limit: 1000, rows: "data" },
     topics: ["workers"],
   });
   const isHeld = resilience.value?.degradation.marks.some((mark) => mark.strategy === "queue_only");
   const held = useData<HeldRead>(isHeld ? "/resilience/held" : null, { topics: ["tasks"], every: 5_000 });
   const waiting = useWaiting(queues);
+  useDrifts(queues.value?.data);
   const known = {
     isPartial: isLimited.value,
     health,
@@ -95,7 +98,7 @@ export default function Page(_props: PageProps) {
     queues: queues.value?.data,
     resilience: resilience.value,
     held: isHeld ? held.value : undefined,
-    fleet: areGone ? fleet.value?.data : undefined,
+    fleet: isOneGone ? fleet.value?.data : undefined,
     failures: failures.value?.groups,
     failing: trends.value?.by_task,
     workflows: workflows.value?.data,
@@ -104,7 +107,15 @@ export default function Page(_props: PageProps) {
     <Said known={known}>
       <AsOf reads={[alerts, stats, queues, resilience]} />
       <Limits />
-      {!isLimited.value && <Vitals stats={stats.value} waiting={waiting} series={trends.value?.series} />}
+      {!isLimited.value && (
+        <Vitals
+          stats={stats.value}
+          waiting={waiting}
+          more={beside(queues.value?.data ?? [], isHeld ? held.value : undefined)}
+          series={trends.value?.series}
+          isHeard={isHeardBy(health)}
+        />
+      )}
       <Away />
       <div class="overview-columns">
         <Section title={WORDS.hour} note="by minute">
@@ -113,7 +124,9 @@ export default function Page(_props: PageProps) {
           </Shown>
         </Section>
         <Section title={WORDS.queues} note={WORDS.queuesNote} flush>
-          <Shown data={queues}>{(shown) => <QueueList queues={shown.data} />}</Shown>
+          <Shown data={queues}>
+            {(shown) => <QueueList queues={asHeard(shown.data, isHeardBy(health))} held={known.held} />}
+          </Shown>
         </Section>
         {!isLimited.value && (
           <Section title={WORDS.alerts} flush>
@@ -131,7 +144,7 @@ export default function Page(_props: PageProps) {
 /** The sentence over the rest. The clock and the pulse draw it again each second, and what stands below it never. */
 function Said({ known, children }: { known: Omit<Situation, "now">; children: ComponentChildren }) {
   const now = pulse.value;
-  const rates = ratesOf();
+  const rates = endsOf(now, isHeardBy(known.health));
   const verdict = verdictOf({
     ...known,
     now: clock.value.now,
@@ -150,34 +163,25 @@ function Said({ known, children }: { known: Omit<Situation, "now">; children: Co
   );
 }
 
-interface Rates {
-  done: number | null;
-  failed: number | null;
-  failedPercent: number | null;
-}
-
-function ratesOf(): Rates {
-  const now = pulse.value;
-  const done = now?.done_per_s ?? null;
-  const failed = now?.failed_per_s ?? null;
-  const ended = (done ?? 0) + (failed ?? 0);
-  return { done, failed, failedPercent: ended > 0 ? (100 * (failed ?? 0)) / ended : null };
-}
-
 /** Of these whole minutes sparklines are drawn, where each is told. */
 const MINUTES = 36;
 
 function Vitals({
   stats,
   waiting,
+  more,
   series,
+  isHeard,
 }: {
   stats: Stats | undefined;
   waiting: number | null;
+  /** What is there beside what waits. */
+  more: string;
   series: Trends["series"] | undefined;
+  isHeard: boolean;
 }) {
-  const rates = ratesOf();
   const now = pulse.value;
+  const rates = endsOf(now, isHeard);
   const minutes = series?.slice(-MINUTES - 1, -1) ?? [];
   const byMinute = (of: (minute: Trends["series"][number]) => number | null, tone?: "failed") => (
     <Sparkline slots={MINUTES} values={minutes.map(of)} tone={tone} title={WORDS.byMinute} />
@@ -188,42 +192,64 @@ function Vitals({
     <div class="figures">
       <Figure
         label={WORDS.waiting}
-        value={count(waiting ?? now?.waiting ?? stats?.queue_depth)}
+        value={count(waiting ?? now?.waiting ?? (stats && stats.queue_depth - stats.undispatched))}
+        unit={more && `+ ${more}`}
         to={href("/queues")}
-        note={stats?.queue_depth_source === "mirror" ? "as the mirror knows" : undefined}
+        note={stats?.queue_depth_source === "mirror" ? "as the mirror knows" : WORDS.bySecond}
       >
         <Seconds of={(one) => one.waiting} />
       </Figure>
-      <Figure label={WORDS.running} value={count(now?.running)} to={href("/tasks", { status: "RUNNING" })}>
+      <Figure
+        label={WORDS.running}
+        value={count(now?.running)}
+        to={href("/tasks", { status: "RUNNING" })}
+        note={WORDS.bySecond}
+      >
         <Seconds of={(one) => one.running} />
       </Figure>
-      <Figure label={WORDS.completed} value={perMinute(rates.done)} to={href("/analytics")}>
+      <Figure
+        label={WORDS.completed}
+        value={perMinute(rates.done)}
+        title={WORDS.rates}
+        note={WORDS.byMinute}
+        to={href("/analytics")}
+      >
         {byMinute((one) => one.completed)}
       </Figure>
       <Figure
         label={WORDS.failed}
         value={percent(rates.failedPercent)}
+        title={WORDS.rates}
+        note={WORDS.byMinute}
         to={href("/failures")}
         tone={(rates.failedPercent ?? 0) > 0 ? "failed" : undefined}
       >
         {byMinute((one) => one.failed, "failed")}
       </Figure>
-      <Figure label={WORDS.wait} value={duration(now?.mean_wait)} to={href("/analytics")}>
+      <Figure
+        label={WORDS.wait}
+        value={duration(now?.mean_wait)}
+        title={WORDS.waits}
+        note={WORDS.byMinute}
+        to={href("/analytics")}
+      >
         {byMinute((one) => one.average_wait_seconds)}
       </Figure>
       <Figure
         label={WORDS.workers}
-        value={count(workers?.active ?? stats?.active_workers)}
+        value={isHeard ? count(workers?.active ?? stats?.active_workers) : NONE}
         unit={all === null ? undefined : `of ${count(all)}`}
         to={href("/workers")}
         note={
-          [
-            workers?.paused ? `${workers.paused} paused` : "",
-            workers?.draining ? `${workers.draining} draining` : "",
-            workers?.offline ? `${workers.offline} offline` : "",
-          ]
-            .filter(Boolean)
-            .join(", ") || undefined
+          !isHeard
+            ? WORDS.notHeard
+            : [
+                workers?.paused ? `${workers.paused} paused` : "",
+                workers?.draining ? `${workers.draining} draining` : "",
+                workers?.offline ? `${workers.offline} offline` : "",
+              ]
+                .filter(Boolean)
+                .join(", ") || undefined
         }
       />
     </div>
@@ -237,8 +263,9 @@ const LEAST = 12;
 /** The last seconds of what nobody has counted by the minute; their place is kept until there are enough of them. */
 function Seconds({ of }: { of: (pulse: Pulse) => number | null }) {
   const last = recent.value.slice(-SECONDS);
-  const slots = Math.max(LEAST, last.length);
-  return <Sparkline slots={slots} values={last.length < LEAST ? [] : last.map(of)} title={WORDS.bySecond} />;
+  return (
+    <Sparkline slots={SECONDS} values={last.length < LEAST ? [] : last.map(of)} title={WORDS.bySecond} />
+  );
 }
 
 function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
@@ -267,7 +294,20 @@ function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
   );
 }
 
-function QueueList({ queues }: { queues: readonly QueueRow[] }) {
+/** Where it is going, or who takes from it. */
+function Course({ queue }: { queue: QueueRow }) {
+  const change = drift(queue);
+  const course = courseOf(queue, change);
+  const said =
+    course === "falls"
+      ? `empty in ${emptyIn(queue, change)}`
+      : course === "level"
+        ? "holds its level"
+        : takersOf(queue);
+  return <span class="muted">{said}</span>;
+}
+
+function QueueList({ queues, held }: { queues: readonly QueueRow[]; held: HeldRead | undefined }) {
   if (queues.length === 0) return <Empty title={none(WORDS.noQueues)} />;
   const sorted = byNeed(queues);
   return (
@@ -281,17 +321,17 @@ function QueueList({ queues }: { queues: readonly QueueRow[] }) {
           <b class="clip">{queue.queue_name}</b>
           <span class="end">{count(queue.waiting)}</span>
           <span class="muted clip">
-            {queue.oldest_waiting_at && <Oldest since={Date.parse(queue.oldest_waiting_at)} />}
+            {beside([queue], held) ? (
+              `+ ${beside([queue], held)}`
+            ) : queue.oldest_waiting_at ? (
+              <Oldest since={Date.parse(queue.oldest_waiting_at)} />
+            ) : null}
           </span>
           <span class="end">
             {isUnserved(queue) ? (
               <Status look={{ word: takersOf(queue), tone: "waiting", shape: "warning" }} plain />
-            ) : courseOf(queue) === "falls" ? (
-              <span class="muted">empty in {about(queue.empty_in_seconds)}</span>
-            ) : courseOf(queue) === "level" ? (
-              <span class="muted">holds its level</span>
             ) : (
-              <span class="muted">{takersOf(queue)}</span>
+              <Course queue={queue} />
             )}
           </span>
         </a>

@@ -1,10 +1,21 @@
 // One queue: why it moves or does not, who consumes it, what waits in it, and what more workers would change.
 
+import { useMemo } from "preact/hooks";
 import { segment } from "../../api/client.ts";
+import { drift, useDrifts } from "../../api/drift.ts";
+import { useHealth } from "../../api/health.ts";
 import { useData } from "../../api/query.ts";
-import type { QueueRow, Trends } from "../../api/types.ts";
+import type { HeldRead, QueueRow, Page as Rows, TaskRow, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
-import { isUnserved, rate, sentenceOfQueue, takersOf } from "../../logic/queues.ts";
+import { isHeardBy } from "../../logic/outage.ts";
+import {
+  heldIn,
+  isUnserved,
+  rate,
+  sentenceOfQueue,
+  sentenceOfScheduled,
+  takersOf,
+} from "../../logic/queues.ts";
 import { lookOfMark } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { EndedBars } from "../../parts/ended.tsx";
@@ -14,7 +25,7 @@ import { HoldBack, LetGo } from "../../parts/hold.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Empty, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
-import { clock, Lasting } from "../../parts/time.tsx";
+import { clock, Lasting, stillClock } from "../../parts/time.tsx";
 import { href } from "../../router.ts";
 import { Source } from "../queues/page.tsx";
 import { Consumers, Names, Priorities, WhatIf } from "./parts.tsx";
@@ -47,6 +58,9 @@ const TOPICS = ["queues", "tasks", "workers"];
 export default function Page({ params }: PageProps) {
   const name = params.name ?? "";
   const queue = useData<QueueDetail>(`/queues/${segment(name)}`, { topics: TOPICS, every: 5_000 });
+  const isHeard = isHeardBy(useHealth());
+  const rows = useMemo(() => queue.value && [queue.value], [queue.value]);
+  useDrifts(rows);
   if (queue.error?.status === 404 && !queue.value)
     return (
       <>
@@ -60,7 +74,7 @@ export default function Page({ params }: PageProps) {
     );
   return (
     <Shown data={queue} lines={6}>
-      {(it) => <Whole queue={it} />}
+      {(it) => <Whole queue={isHeard ? it : { ...it, isUnheard: true }} />}
     </Shown>
   );
 }
@@ -73,6 +87,10 @@ function Whole({ queue }: { queue: QueueDetail }) {
     every: 30_000,
   });
   const held = useHeld(queue.due > 0 || queue.mark !== null);
+  const scheduled = useData<Rows<TaskRow>>("/tasks", {
+    query: { queue_name: name, phase: "scheduled", limit: 200, rows: "data" },
+    topics: ["tasks"],
+  }).value;
   const here = held.value?.data.filter((one) => one.queue_name === name);
   const holders = new Set([`queue:${name}`, ...(here ?? []).flatMap((one) => one.held_by)]);
   const holds = held.value?.marks.filter((one) => holders.has(one.service_name)) ?? [];
@@ -86,7 +104,13 @@ function Whole({ queue }: { queue: QueueDetail }) {
             <span>{name}</span> <Condition queue={queue} />
           </span>
         }
-        lead={sentenceOfQueue(queue, clock.value.now, queue.due > 0 ? here : [])}
+        lead={[
+          sentenceOfQueue(queue, clock.value.now, {
+            heldBack: queue.due > 0 ? here : [],
+            drift: drift(queue),
+          }),
+          sentenceOfScheduled(scheduled, stillClock()),
+        ].join(" ")}
       >
         {queue.mark === null ? <HoldBack service={`queue:${name}`} name={name} /> : <Release queue={queue} />}
         <a class="button" href={href("/tasks", { queue_name: name, status: "PENDING" })}>
@@ -103,10 +127,10 @@ function Whole({ queue }: { queue: QueueDetail }) {
         />
       ))}
       <Source of={queue} />
-      <Vitals queue={queue} />
+      <Vitals queue={queue} held={held.value} />
       <div class="columns">
         <Section title={WORDS.priorities} note={WORDS.prioritiesNote} flush>
-          <Priorities name={name} />
+          <Priorities name={name} scheduled={scheduled?.total ?? 0} />
         </Section>
         <Section title={WORDS.consumers} flush>
           <Consumers queue={queue} />
@@ -145,11 +169,17 @@ function Release({ queue }: { queue: QueueDetail }) {
   return queue.mark?.automatic ? null : <LetGo service={`queue:${name}`} name={name} />;
 }
 
-function Vitals({ queue }: { queue: QueueDetail }) {
+function Vitals({ queue, held }: { queue: QueueDetail; held: HeldRead | undefined }) {
+  const kept = heldIn(queue, held);
   const tasks = (status: string) => href("/tasks", { queue_name: queue.queue_name, status });
   return (
     <div class="figures">
-      <Figure label={WORDS.waiting} value={count(queue.waiting)} to={tasks("PENDING")} />
+      <Figure
+        label={WORDS.waiting}
+        value={count(queue.waiting)}
+        unit={kept > 0 ? `+ ${count(kept)} held` : undefined}
+        to={tasks("PENDING")}
+      />
       <Figure
         label={WORDS.oldest}
         value={<Lasting from={queue.oldest_waiting_at} />}

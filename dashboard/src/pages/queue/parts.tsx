@@ -4,7 +4,7 @@ import { useData } from "../../api/query.ts";
 import { may, maySee } from "../../api/session.ts";
 import type { Trends } from "../../api/types.ts";
 import { count, duration, percent, plural } from "../../logic/format.ts";
-import { sentenceOfForecast, waysToConsume, whatIf } from "../../logic/queues.ts";
+import { sentenceOfForecast, standingStill, waysToConsume, whatIf } from "../../logic/queues.ts";
 import { Lead } from "../../parts/lead.tsx";
 import { Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
@@ -20,7 +20,7 @@ interface Facets {
 }
 
 /** What has not started yet, the most urgent first. */
-export function Priorities({ name }: { name: string }) {
+export function Priorities({ name, scheduled }: { name: string; scheduled: number }) {
   const found = useData<Facets>("/search/facets", {
     query: { queue_name: name, status: "PENDING", fields: "priority" },
     topics: ["tasks", "queues"],
@@ -35,33 +35,45 @@ export function Priorities({ name }: { name: string }) {
         const most = Math.max(1, ...rows.map((one) => one.count));
         if (rows.length === 0) return <p class="muted list-more">{WORDS.none}</p>;
         return (
-          <ul class="queue-priorities num">
-            {rows.map((one) => (
-              <li key={one.value ?? ""}>
-                <a
-                  href={href("/tasks", {
-                    queue_name: name,
-                    status: "PENDING",
-                    ...(one.value !== null && { priority: one.value }),
-                  })}
-                >
-                  <span>{one.value ?? "not told"}</span>
-                  <i style={{ width: `${Math.max(1, (100 * one.count) / most)}%` }} />
-                  <b>{count(one.count, shown.is_exact)}</b>
-                </a>
-              </li>
-            ))}
-          </ul>
+          <>
+            {scheduled > 0 && (
+              <p class="muted list-more">
+                <a href={href("/tasks", { queue_name: name, phase: "scheduled" })}>
+                  {count(scheduled)} of them {scheduled === 1 ? "is" : "are"} scheduled
+                </a>{" "}
+                for later.
+              </p>
+            )}
+            <ul class="queue-priorities num">
+              {rows.map((one) => (
+                <li key={one.value ?? ""}>
+                  <a
+                    href={href("/tasks", {
+                      queue_name: name,
+                      status: "PENDING",
+                      ...(one.value !== null && { priority: one.value }),
+                    })}
+                  >
+                    <span>{one.value ?? "not told"}</span>
+                    <i style={{ width: `${Math.max(1, (100 * one.count) / most)}%` }} />
+                    <b>{count(one.count, shown.is_exact)}</b>
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </>
         );
       }}
     </Shown>
   );
 }
 
+const NOT_HEARD = { word: "not heard", tone: "quiet", shape: "lost" } as const;
+
 /** Who takes from it, and who did when he was last there. */
 export function Consumers({ queue }: { queue: QueueDetail }) {
   const { workers } = queue;
-  const isServed = workers.some((one) => one.status !== "OFFLINE");
+  const isServed = queue.isUnheard || workers.some((one) => one.status !== "OFFLINE");
   return (
     <>
       {!isServed && (
@@ -78,7 +90,11 @@ export function Consumers({ queue }: { queue: QueueDetail }) {
       <ul class="list">
         {workers.map((one) => (
           <li key={one.worker_id}>
-            <Status of={one.status} plain />
+            <Status
+              of={one.status}
+              look={queue.isUnheard && one.status === "OFFLINE" ? NOT_HEARD : undefined}
+              plain
+            />
             <Lead class="quiet clip" to={`/workers/${encodeURIComponent(one.worker_id)}`}>
               {one.hostname}
             </Lead>
@@ -118,6 +134,8 @@ export function WhatIf({ queue, trends }: { queue: QueueDetail; trends: Trends }
   const atOnce = chosen.value ?? Math.max(1, present);
   const mean =
     trends.by_queue.find((one) => one.queue_name === queue.queue_name)?.average_duration_seconds ?? null;
+  const standing = standingStill(queue);
+  if (standing) return <p class="muted">{standing}</p>;
   const forecast = whatIf(withDue(queue), atOnce, mean);
   if (forecast === null || mean === null) return <p class="muted">{WORDS.noMean}</p>;
   const grown = online.length === 1 && chosen.value !== null && atOnce !== present ? online[0] : undefined;

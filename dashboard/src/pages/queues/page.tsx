@@ -1,14 +1,28 @@
 // Where tasks wait: every queue, those in need first.
+import { drift, useDrifts } from "../../api/drift.ts";
+import { useHealth } from "../../api/health.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
-import type { QueueRow, Page as Rows } from "../../api/types.ts";
+import type { HeldRead, QueueRow, Page as Rows } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
 import { count } from "../../logic/format.ts";
-import { byNeed, emptyIn, isUnserved, rate, sentenceOfQueues, takersOf } from "../../logic/queues.ts";
+import { isHeardBy } from "../../logic/outage.ts";
+import {
+  asHeard,
+  beside,
+  byNeed,
+  emptyIn,
+  heldIn,
+  isUnserved,
+  rate,
+  sentenceOfQueues,
+  takersOf,
+} from "../../logic/queues.ts";
 import { lookOfMark } from "../../logic/system.ts";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure } from "../../parts/figure.tsx";
 import { type Column, Grid } from "../../parts/grid.tsx";
+import { useHeld } from "../../parts/held.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { Empty, none, Shown } from "../../parts/states.tsx";
@@ -34,18 +48,28 @@ export default function Page(_props: PageProps) {
     every: 5_000,
   });
   useWaiting(queues);
-  const unserved = queues.value?.data.filter(isUnserved).length ?? 0;
+  useDrifts(queues.value?.data);
+  const held = useHeld(queues.value?.data.some((one) => one.due > 0));
+  const isHeard = isHeardBy(useHealth());
+  const rows = queues.value && asHeard(queues.value.data, isHeard);
+  const unserved = rows?.filter(isUnserved).length ?? 0;
   return (
     <>
       <PageHead
         title={WORDS.title}
         state={unserved > 0 ? `▲ ${unserved}` : ""}
-        lead={queues.value && sentenceOfQueues(queues.value.data, clock.value.now)}
+        lead={rows && sentenceOfQueues(rows, clock.value.now)}
       >
         <CopyAs command={{ path: "/queues" }} />
       </PageHead>
       <Shown data={queues} lines={6}>
-        {(shown) => (shown.data.length === 0 ? <NoQueue /> : <All read={shown} />)}
+        {(shown) =>
+          shown.data.length === 0 ? (
+            <NoQueue />
+          ) : (
+            <All read={{ ...shown, data: [...asHeard(shown.data, isHeard)] }} held={held.value} />
+          )
+        }
       </Shown>
     </>
   );
@@ -64,17 +88,17 @@ function NoQueue() {
   );
 }
 
-function All({ read }: { read: QueuesRead }) {
+function All({ read, held }: { read: QueuesRead; held: HeldRead | undefined }) {
   const sorted = byNeed(read.data);
   const most = Math.max(1, ...sorted.map((one) => one.waiting ?? 0));
   return (
     <>
       <Source of={read} />
-      <Vitals queues={sorted} />
+      <Vitals queues={sorted} held={held} />
       <Grid
         label={WORDS.title}
         rows={sorted}
-        columns={columnsOf(most, read.queue_depth_source === "mirror")}
+        columns={columnsOf({ most, isOfMirror: read.queue_depth_source === "mirror", held })}
         rowKey={(one) => one.queue_name}
         onOpen={(one) => go(pathOf(one))}
       />
@@ -101,7 +125,8 @@ export function Source({ of }: { of: Pick<QueuesRead, "queue_depth_source" | "du
   );
 }
 
-function Vitals({ queues }: { queues: readonly QueueRow[] }) {
+function Vitals({ queues, held }: { queues: readonly QueueRow[]; held: HeldRead | undefined }) {
+  const more = beside(queues, held);
   const sum = (of: (queue: QueueRow) => number) => queues.reduce((all, one) => all + of(one), 0);
   const isKnown = queues.some((one) => one.waiting !== null);
   const oldest = queues
@@ -110,7 +135,11 @@ function Vitals({ queues }: { queues: readonly QueueRow[] }) {
     .sort()[0];
   return (
     <div class="figures">
-      <Figure label={WORDS.waiting} value={isKnown ? count(sum((one) => one.waiting ?? 0)) : "–"} />
+      <Figure
+        label={WORDS.waiting}
+        value={isKnown ? count(sum((one) => one.waiting ?? 0)) : "–"}
+        unit={more && `+ ${more}`}
+      />
       <Figure label={WORDS.due} value={count(sum((one) => one.due))} note={WORDS.dueNote} />
       <Figure label={WORDS.held} value={count(sum((one) => one.unacked))} note={WORDS.heldNote} />
       <Figure label={WORDS.oldest} value={<Lasting from={oldest} />} note={WORDS.oldestNote} />
@@ -125,7 +154,13 @@ function Vitals({ queues }: { queues: readonly QueueRow[] }) {
   );
 }
 
-const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
+interface Drawn {
+  most: number;
+  isOfMirror: boolean;
+  held: HeldRead | undefined;
+}
+
+const columnsOf = (drawn: Drawn): Column<QueueRow>[] => [
   {
     id: "name",
     title: "queue",
@@ -141,7 +176,7 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
     id: "waiting",
     title: WORDS.waiting,
     width: "minmax(72px, 1.4fr)",
-    cell: (one) => <Depth queue={one} most={most} isOfMirror={isOfMirror} />,
+    cell: (one) => <Depth queue={one} {...drawn} />,
   },
   {
     id: "oldest",
@@ -184,7 +219,7 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
     width: "96px",
     align: "end",
     narrow: "hide",
-    cell: (one) => emptyIn(one),
+    cell: (one) => <EmptyIn queue={one} />,
   },
   {
     id: "consumers",
@@ -194,14 +229,19 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
   },
 ];
 
-function Depth({ queue, most, isOfMirror }: { queue: QueueRow; most: number; isOfMirror: boolean }) {
+const EmptyIn = ({ queue }: { queue: QueueRow }) => <>{emptyIn(queue, drift(queue))}</>;
+
+function Depth({ queue, most, isOfMirror, held }: { queue: QueueRow } & Drawn) {
   const share = (queue.waiting ?? 0) / most;
+  const kept = heldIn(queue, held);
   return (
     <span class="queues-depth">
       <span class="num">{count(queue.waiting)}</span>
-      {queue.waiting !== null && queue.waiting > 0 && (
+      {kept > 0 ? (
+        <span class="queues-held muted num">+ {count(kept)} held</span>
+      ) : queue.waiting !== null && queue.waiting > 0 ? (
         <i data-mirror={isOfMirror ? "" : undefined} style={{ width: `${Math.max(2, share * 100)}%` }} />
-      )}
+      ) : null}
     </span>
   );
 }

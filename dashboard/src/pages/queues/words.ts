@@ -17,6 +17,6 @@ export const WORDS = {
   oldestNote: "of those submitted here",
   in: "in",
   out: "out",
-  ratesNote: "over the last 5 minutes",
+  ratesNote: "in this minute and the one before",
   noOne: "no one",
 } as const;

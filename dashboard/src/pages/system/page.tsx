@@ -61,6 +61,7 @@ export default function Page(_props: PageProps) {
 function Whole({ system, stats }: { system: Resilience; stats: Stats | undefined }) {
   const { mirror } = system;
   const parts = [...system.components, ...system.other_parts];
+  const down = parts.filter((part) => part.status === "unhealthy").map((part) => part.name);
   return (
     <div class="system-whole">
       <div class="figures">
@@ -92,8 +93,8 @@ function Whole({ system, stats }: { system: Resilience; stats: Stats | undefined
       </div>
       <Section title={WORDS.parts} flush>
         <ul class="list">
-          {[...system.components, ...system.other_parts].map((part) => (
-            <Part key={part.name} part={part} />
+          {parts.map((part) => (
+            <Part key={part.name} part={part} down={down} />
           ))}
         </ul>
       </Section>
@@ -105,8 +106,8 @@ function Whole({ system, stats }: { system: Resilience; stats: Stats | undefined
   );
 }
 
-function Part({ part }: { part: Component }) {
-  const meaning = meaningOf(part.name, part.status);
+function Part({ part, down }: { part: Component; down: readonly string[] }) {
+  const meaning = meaningOf(part.name, part.status, down);
   const name = nameOfPart(part.name);
   return (
     <li class="system-part">

@@ -1,13 +1,23 @@
 // One worker: what is wanted of it beside what it says, how far a drain is proven, what it runs, what became of it.
 import { type Signal, useSignal } from "@preact/signals";
 import { segment } from "../../api/client.ts";
+import { useHealth } from "../../api/health.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows, TaskRow, WorkerFigures } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { count, percent, perMinute, plural } from "../../logic/format.ts";
-import { deadlineOf, isThere, sentenceOfWorker, stepsOfDrain, uptime } from "../../logic/workers.ts";
+import { isHeardBy } from "../../logic/outage.ts";
+import {
+  deadlineOf,
+  isStray,
+  isThere,
+  sentenceOfWorker,
+  stepsOfDrain,
+  unheardOf,
+  uptime,
+} from "../../logic/workers.ts";
 import { ActionButton } from "../../parts/actions.tsx";
 import { CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Figure, Meter } from "../../parts/figure.tsx";
@@ -28,7 +38,7 @@ import {
   TOPICS,
   WorkerStatus,
 } from "../workers/actions.tsx";
-import type { Drain, WorkerDetail } from "../workers/types.ts";
+import type { Drain, Worker, WorkerDetail } from "../workers/types.ts";
 import { AboutIt, History, Wanted } from "./told.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
@@ -39,6 +49,7 @@ type Asked = "drain" | "capacity" | "forget" | null;
 export default function Page({ params }: PageProps) {
   const id = params.id ?? "";
   const worker = useData<WorkerDetail>(`/workers/${segment(id)}`, { topics: TOPICS, every: 5_000 });
+  const isHeard = isHeardBy(useHealth());
   if (worker.error?.status === 404)
     return (
       <>
@@ -53,9 +64,16 @@ export default function Page({ params }: PageProps) {
     );
   return (
     <Shown data={worker} lines={6}>
-      {(it) => <Whole worker={it} />}
+      {(it) => (isHeard || it.status !== "OFFLINE" ? <Whole worker={it} /> : <Silent worker={it} />)}
     </Shown>
   );
+}
+
+/** One that is silent while none can be heard: beside the others it is seen whether it was so before. */
+function Silent({ worker }: { worker: WorkerDetail }) {
+  const all = useData<Rows<Worker>>("/workers", { query: { limit: 1000, rows: "data" }, topics: TOPICS });
+  const isUnheard = unheardOf(all.value?.data ?? [], false).has(worker.worker_id);
+  return <Whole worker={{ ...worker, isUnheard }} />;
 }
 
 function Whole({ worker }: { worker: WorkerDetail }) {
@@ -96,7 +114,7 @@ function Whole({ worker }: { worker: WorkerDetail }) {
       </PageHead>
       {isOffline && !worker.message && may("operate") && <p class="muted">{WORDS.keptWhy}</p>}
       {worker.message && !shownDrain && (
-        <p class="note" data-tone={worker.converged || isOffline ? undefined : "waiting"}>
+        <p class="note" data-tone={isStray(worker) ? "waiting" : undefined}>
           <Icon name="alert" /> {worker.message}
         </p>
       )}

@@ -1,13 +1,15 @@
 // Who runs the tasks: the workers that are online, those in need first; the others folded away below.
 import { type Signal, useSignal } from "@preact/signals";
 import { call } from "../../api/client.ts";
+import { useHealth } from "../../api/health.ts";
 import { pulse } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows, WorkerFigures } from "../../api/types.ts";
 import { celeriac } from "../../logic/curl.ts";
 import { count, NONE, percent, perMinute, plural } from "../../logic/format.ts";
-import { byNeed, isThere, keptFor, loadOf, sentenceOfFleet } from "../../logic/workers.ts";
+import { isHeardBy } from "../../logic/outage.ts";
+import { asHeard, byNeed, isStray, isThere, keptFor, loadOf, sentenceOfFleet } from "../../logic/workers.ts";
 import { ActionButton, actOnEach, Confirm } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Figure, Meter } from "../../parts/figure.tsx";
@@ -16,7 +18,7 @@ import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps } from "../../parts/page.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
-import { Ago } from "../../parts/time.tsx";
+import { Ago, stillClock } from "../../parts/time.tsx";
 import { say } from "../../parts/toasts.tsx";
 import { go, href, params, setParams } from "../../router.ts";
 import { pathOf, TOPICS, WorkerStatus } from "./actions.tsx";
@@ -34,18 +36,27 @@ export default function Page(_props: PageProps) {
     topics: TOPICS,
     every: 10_000,
   });
+  const isHeard = isHeardBy(useHealth());
+  const known = workers.value && asHeard(workers.value.data, isHeard);
   return (
     <>
       <PageHead
         title={WORDS.title}
-        lead={workers.value && sentenceOfFleet(workers.value.data)}
-        state={workers.value?.data.some(isThere) === false ? "▲" : ""}
+        lead={known && sentenceOfFleet(known, stillClock())}
+        state={known?.some(isThere) === false ? "▲" : ""}
       >
         <CopyAs command={{ path: "/workers", cli: celeriac("workers", "list") }} />
       </PageHead>
       <Shown data={workers} lines={6}>
         {(shown) =>
-          shown.data.length === 0 ? <NoWorker /> : <Fleet page={shown} figures={figures.value?.data ?? []} />
+          shown.data.length === 0 ? (
+            <NoWorker />
+          ) : (
+            <Fleet
+              page={{ ...shown, data: asHeard(shown.data, isHeard) }}
+              figures={figures.value?.data ?? []}
+            />
+          )
         }
       </Shown>
     </>
@@ -95,12 +106,17 @@ function Fleet({ page, figures }: { page: Rows<Worker>; figures: readonly Worker
 
 function Vitals({ workers, figures }: { workers: readonly Worker[]; figures: readonly WorkerFigures[] }) {
   const load = loadOf(workers);
+  const isHeard = !workers.some((one) => one.isUnheard);
   const active = workers.filter((one) => isThere(one) && one.status === "ACTIVE").length;
   const rate = figures.reduce((sum, one) => sum + one.task_rate, 0);
   const failed = figures.reduce((sum, one) => sum + one.task_rate * ((one.error_rate ?? 0) / 100), 0);
   return (
     <div class="figures">
-      <Figure label={WORDS.online} value={count(active)} unit={`of ${plural(workers.length, "worker")}`} />
+      <Figure
+        label={WORDS.online}
+        value={isHeard ? count(active) : NONE}
+        unit={`of ${plural(workers.length, "worker")}`}
+      />
       <Figure
         label={WORDS.running}
         value={count(pulse.value?.running ?? load.running)}
@@ -207,9 +223,7 @@ export function Notes({ worker }: { worker: Worker }) {
           plain
         />
       )}{" "}
-      {!worker.converged && isThere(worker) && (
-        <Status look={{ word: WORDS.stray, tone: "waiting", shape: "warning" }} plain />
-      )}{" "}
+      {isStray(worker) && <Status look={{ word: WORDS.stray, tone: "waiting", shape: "warning" }} plain />}{" "}
       {worker.events === "off" && (
         <span title={WORDS.muteWhy}>
           <Status look={{ word: WORDS.mute, tone: "waiting", shape: "lost" }} plain />

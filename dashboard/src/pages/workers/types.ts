@@ -8,6 +8,8 @@ export interface Worker {
   current_load: number;
   last_heartbeat: string | null;
   is_draining: boolean;
+  /** When it said goodbye because it was drained; null once it is back. */
+  drained_at: string | null;
   pool: string | null;
   queues: string[] | null;
   software: string | null;
@@ -16,6 +18,8 @@ export interface Worker {
   desired: { paused: boolean | null; draining: boolean; capacity: number | null };
   converged: boolean;
   events: "on" | "off" | "unknown";
+  /** Set by the page while workers are not heard: it was there when they last were. */
+  isUnheard?: boolean;
 }
 
 export interface WorkerDetail extends Worker {

@@ -7,7 +7,7 @@ export const WORDS = {
   running: "running",
   rate: "finished",
   failing: "failing",
-  rateNote: "over the last 5 minutes",
+  rateNote: "in the last minute",
   empty: "No worker has been heard yet.",
   emptyHow: "Start one with the app whose tasks it shall run; it is found by itself:",
   emptyCommand: "celery -A your_app worker -E",

@@ -76,7 +76,7 @@ def test_the_share_in_use_is_of_what_a_worker_says_of_itself_before_what_was_reg
 def test_a_worker_that_has_ended_nothing_has_no_error_rate() -> None:
     assert (figures().task_rate, figures().error_rate) == (0.0, None)
     busy = figures(Ends(completed=6, failed=3, cancelled=1))
-    assert (busy.task_rate, busy.error_rate) == (2.0, 30.0)
+    assert (busy.task_rate, busy.error_rate) == (10.0, 30.0)
 
 
 def test_a_worker_is_shown_by_its_host() -> None:

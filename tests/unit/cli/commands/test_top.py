@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from cli.client import Client, NotReachable
 from cli.commands import top
+from cli.errors import CliError
 from cli.main import application
 from cli.top.reading import Reader
 from tests.unit.cli.top.test_reading import ANSWERS
@@ -21,18 +22,29 @@ EMPTY: dict[str, Any] = {
     "/analytics/trends": {"series": [], "by_task": []},
     "/analytics/failures": {"groups": []},
     "/health": {"status": "healthy"},
+    "/me": {"queues": [], "task_names": []},
 }
+NEEDS_A_KEY = "This needs an API key."
 
 
 @pytest.fixture
-def is_away(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+def closed() -> set[str]:
+    """The paths that need a key."""
+    return set()
+
+
+@pytest.fixture
+def is_away(monkeypatch: pytest.MonkeyPatch, closed: set[str]) -> list[bool]:
     """Whether the API is away, at the end of the list."""
     away = [False]
 
     def handle(_: object, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api/v1")
         if away[-1]:
             raise httpx.ConnectError("refused")
-        return httpx.Response(200, json=EMPTY[request.url.path.removeprefix("/api/v1")], request=request)
+        if path in closed:
+            return httpx.Response(401, json={"detail": NEEDS_A_KEY}, request=request)
+        return httpx.Response(200, json=EMPTY[path], request=request)
 
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle)
     return away
@@ -50,6 +62,40 @@ def test_an_api_that_does_not_answer_is_one_sentence(is_away: list[bool]) -> Non
     is_away.append(True)
     result = CliRunner().invoke(application(["top"]), ["top", "--once"])
     assert isinstance(result.exception, NotReachable)
+
+
+@pytest.mark.usefixtures("is_away")
+def test_without_a_key_the_refusal_is_the_sentence_and_no_success(closed: set[str]) -> None:
+    closed |= EMPTY.keys() - {"/health"}
+    result = CliRunner().invoke(application(["top"]), ["top", "--once"])
+    assert isinstance(result.exception, CliError)
+    assert (str(result.exception), result.exception.exit_code, result.output) == (NEEDS_A_KEY, 1, "")
+
+
+@pytest.mark.usefixtures("is_away")
+def test_what_is_told_in_part_is_not_called_well(closed: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    closed.add("/alerts")
+    monkeypatch.setitem(EMPTY["/dashboard/stats"], "total_tasks_submitted", 1)
+    result = CliRunner().invoke(application(["top"]), ["top", "--once"])
+    assert (result.exit_code, result.output.startswith(f"… {NEEDS_A_KEY}")) == (1, True)
+
+
+@pytest.mark.usefixtures("is_away")
+def test_a_key_that_does_not_open_any_more_leaves_no_green_mark(closed: set[str]) -> None:
+    file = io.StringIO()
+    shown: list[str] = []
+
+    def wait(_: float) -> bool:
+        shown.append(file.getvalue())
+        file.truncate(file.seek(0))
+        closed.update(EMPTY.keys() - {"/health"})
+        return len(shown) == 2
+
+    with Client("http://h") as client:
+        console = Console(file=file, force_terminal=True, width=100, height=30)
+        top._follow(Reader(client), console, wait=wait, every=3.0, place="http://h/ui/")
+    assert [NEEDS_A_KEY in screen for screen in shown] == [False, True]
+    assert ["✓" in screen for screen in shown] == [True, False]
 
 
 def test_it_follows_until_a_key_and_outlives_a_restart(is_away: list[bool]) -> None:

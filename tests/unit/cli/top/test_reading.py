@@ -12,7 +12,9 @@ MINUTE = {"bucket": "2026-11-26T11:59:00Z", "completed": 8, "failed": 2, "averag
 LATEST = MINUTE | {"bucket": "2026-11-26T12:00:00Z", "completed": 4, "failed": 1, "average_wait_seconds": None}
 HALF_PAST = 1_795_694_430.0
 """12:00:30: these two minutes have lasted 90 s."""
+QUEUE = {"queue_name": "mail", "waiting": 40}
 ANSWERS: dict[str, Json] = {
+    "/me": {"queues": [], "task_names": []},
     "/health": {"status": "unhealthy"},
     "/alerts": {"data": [{"row": 1}]},
     "/resilience/summary": {"components": []},
@@ -23,11 +25,11 @@ ANSWERS: dict[str, Json] = {
     "/analytics/failures": {"groups": [{"row": 5}]},
     "/workflows": {"data": [{"row": 6}]},
     "/dashboard/stats": {"tasks_completed": 100, "tasks_failed": 10},
-    "/queues": {"data": [{"row": 2}]},
+    "/queues": {"data": [QUEUE]},
     "/dashboard/workers": {"data": [{"row": 3}]},
     "/tasks": {"data": [{"row": 4}], "total": 9},
 }
-QUICK = ["/dashboard/stats", "/queues", "/dashboard/workers", "/tasks"]
+QUICK = ["/dashboard/stats", "/dashboard/workers", "/queues", "/tasks"]
 
 
 class Clock:
@@ -72,7 +74,7 @@ def test_the_first_look_has_rates_of_the_last_two_minutes(fleet: Fleet) -> None:
     assert (it.health, it.alerts, it.queues, it.workers) == (
         {"status": "unhealthy"},
         [{"row": 1}],
-        [{"row": 2}],
+        [QUEUE],
         [{"row": 3}],
     )
     assert (it.running, it.running_count) == ([{"row": 4}], 9)
@@ -90,28 +92,42 @@ def test_later_ones_have_rates_of_the_last_minute_and_ask_for_little(fleet: Flee
     # Two seconds tell nothing.
     assert (it.done_per_minute, it.failed_percent) == (8.0, 20.0)
     assert asked == QUICK
-    clock.now += 10
+    clock.now += 58
     it = reader.read()
-    assert (it.done_per_minute, it.failed_percent) == (15.0, 25.0)
+    assert (it.done_per_minute, it.failed_percent) == (3.0, 25.0)
     clock.now += 60
     # All of it ended longer than a minute ago.
     it = reader.read()
     assert (it.done_per_minute, it.failed_percent) == (0.0, None)
-    assert len(asked) == 3 * len(QUICK) + 12
+    assert len(asked) == 3 * len(QUICK) + 14
 
 
-def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet) -> None:
+def test_what_the_key_may_not_see_is_left_out_and_said(fleet: Fleet, clock: Clock) -> None:
     reader, _, answers = fleet
     answers |= {"/dashboard/stats": 403, "/analytics/trends": 403}
     it = reader.read()
     assert (it.stats, it.mean_wait, it.done_per_minute, it.failed_percent) == (None, None, None, None)
-    assert it.queues == [{"row": 2}]
-    assert reader.refused == "/analytics/trends is not for you"
+    assert it.queues == [QUEUE]
+    assert it.refused == reader.refused == "/analytics/trends is not for you"
+    answers |= ANSWERS
+    clock.now += 2
+    # What is asked for seldom is not there yet.
+    assert reader.read().refused == "/analytics/trends is not for you"
+    clock.now += 10
+    assert reader.read().refused == ""
 
 
-def test_where_nothing_is_told_that_is_an_error(fleet: Fleet) -> None:
+def test_a_key_with_limits_is_known_by_what_the_api_says_of_it(fleet: Fleet, clock: Clock) -> None:
     reader, _, answers = fleet
-    answers |= dict.fromkeys(answers, 401)
+    assert not reader.read().is_partial
+    answers["/me"] = {"queues": ["mail"], "task_names": []}
+    clock.now += 10
+    assert reader.read().is_partial
+
+
+def test_where_nothing_but_the_health_is_told_that_is_an_error(fleet: Fleet) -> None:
+    reader, _, answers = fleet
+    answers |= {path: 401 for path in answers if path != "/health"}
     with pytest.raises(CliError, match="is not for you"):
         reader.read()
     answers["/dashboard/stats"] = httpx.ConnectError("refused")
@@ -119,11 +135,23 @@ def test_where_nothing_is_told_that_is_an_error(fleet: Fleet) -> None:
         reader.read()
 
 
-def test_who_was_drained_is_read_only_where_no_worker_answers(fleet: Fleet, clock: Clock) -> None:
-    reader, asked, answers = fleet
+def test_who_was_drained_is_read_only_where_a_worker_is_not_there(fleet: Fleet, clock: Clock) -> None:
+    reader, _, answers = fleet
     assert reader.read().fleet is None
-    assert "/workers" not in asked
-    answers["/resilience/summary"] = {"components": [{"name": "workers", "status": "unhealthy"}]}
+    answers["/dashboard/workers"] = {"data": [{"status": "OFFLINE"}]}
     answers["/workers"] = {"data": [{"row": 7}]}
     clock.now += 30
-    assert reader.read().fleet == [{"row": 7}]
+    it = reader.read()
+    assert (it.fleet, it.offline) == ([{"row": 7}], 1)
+
+
+def test_where_a_queue_goes_is_known_from_two_looks(fleet: Fleet, clock: Clock) -> None:
+    reader, _, answers = fleet
+    assert reader.read().drifts == {}
+    told = []
+    for seconds, waiting in ((5, 30), (10, 20), (50, 20), (50, None)):
+        clock.now += seconds
+        answers["/queues"] = {"data": [QUEUE | {"waiting": waiting}]}
+        told.append(reader.read().drifts)
+    # Too near; then of 15 s; then of the minute; then it is not told how much waits.
+    assert told == [{}, {"mail": -80.0}, {"mail": -10.0}, {}]

@@ -41,8 +41,9 @@ FULL = Situation(
         queue("lonely", waiting=2, consumers=0, oldest_waiting_at=SINCE),
         queue("slow", active_consumers=1),
         queue("still", waiting=1, active_consumers=0, empty_in_seconds=9.0),
-        queue("falls", waiting=9, empty_in_seconds=240.0, out_per_minute=9.0),
+        queue("falls", waiting=9, out_per_minute=9.0),
     ],
+    drifts={"falls": -2.25},
     workers=[worker("gone@h", status="OFFLINE", capacity=None), worker("here@h")],
     failures=[group("pay", count=3), group(None, error="Boom", count=1)],
     running=[task("sleep"), task("echo", task_id="01a222f8-056e-77ed-b8c3-11a92d0ad54a", worker_hostname=None)],
@@ -116,12 +117,28 @@ def test_no_figure_is_cut_where_it_is_narrow() -> None:
     ]
 
 
-def test_a_queue_holds_its_level_where_about_as_many_come_as_go() -> None:
-    near = queue("near", waiting=14, in_per_minute=42.0, out_per_minute=44.0, empty_in_seconds=420.0)
-    apart = queue("apart", waiting=14, in_per_minute=39.0, out_per_minute=44.0, empty_in_seconds=168.0)
-    said = [" ".join(line.split()) for line in lines_of(Situation(now=NOW, queues=[near, apart]))]
-    assert "near 14 holds its level" in said
-    assert "apart 14 empty in 2 m 48 s" in said
+HELD = {"service_name": "queue:held", "strategy": "queue_only", "automatic": False, "degraded_until": None}
+
+
+@pytest.mark.parametrize(
+    ("drift", "more", "end"),
+    [
+        (None, {}, "57 2 workers"),
+        (0.5, {}, "57 holds its level"),
+        (0.5, {"out_per_minute": 0}, "57 2 workers"),
+        (30, {}, "57 2 workers"),
+        (-114, {}, "57 empty in 30 s"),
+        (-114, {"active_consumers": 0}, "57 2 workers stand still"),
+        (-114, {"due": 8, "mark": HELD}, "57 + 8 held 2 workers"),
+        (-114, {"due": 8}, "57 + 3 held 2 workers"),
+    ],
+)
+def test_where_a_queue_goes_is_said_of_this_moment_alone(drift: float | None, more: dict[str, Any], end: str) -> None:
+    burst = queue("held", waiting=57, **{"in_per_minute": 70, "out_per_minute": 70, "empty_in_seconds": 4} | more)
+    drifts = {} if drift is None else {"held": drift}
+    held = {"data": [{"queue_name": "held", "count": 3}], "marks": [], "is_exact": True} if more.get("due") else None
+    it = Situation(now=NOW, queues=[burst], drifts=drifts, held=held)
+    assert f"held {end}" in [" ".join(line.split()) for line in lines_of(it)]
 
 
 def test_on_140_columns_two_stand_side_by_side() -> None:
@@ -180,3 +197,25 @@ def test_lines_are_shared_out_one_by_one() -> None:
     assert share_out([1, 1], 9) == [1, 1]
     assert share_out([], 3) == []
     assert share_out([2, 2], 0) == [0, 0]
+
+
+@pytest.mark.parametrize("part", ["broker", "mirror"])
+def test_while_workers_are_not_heard_nobody_is_called_offline_or_missing(part: str) -> None:
+    health = {"status": "degraded", "checks": {part: "unhealthy"}}
+    gone = Situation(
+        now=NOW,
+        health=health,
+        stats={
+            "queue_depth": 47,
+            "undispatched": 39,
+            "parked": 0,
+            "total_tasks_submitted": 50,
+            "active_workers": 0,
+            "total_workers": 1,
+        },
+        queues=[queue("celery", waiting=8, consumers=0)],
+        workers=[worker("here@h", status="OFFLINE")],
+    )
+    text = "\n".join(lines_of(gone))
+    assert text.count("not heard") == 2
+    assert [word for word in ("offline", "nobody", "0 of 1", "47") if word in text] == []

@@ -16,7 +16,12 @@ USUAL: dict[str, Any] = {
     "stats": {"total_tasks_submitted": 10, "queue_depth": 0, "parked": 0},
     "alerts": [],
 }
-NAMES = {"donePerMinute": "done_per_minute", "failedPercent": "failed_percent", "meanWait": "mean_wait"}
+NAMES = {
+    "donePerMinute": "done_per_minute",
+    "failedPercent": "failed_percent",
+    "meanWait": "mean_wait",
+    "isPartial": "is_partial",
+}
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp()
 
 

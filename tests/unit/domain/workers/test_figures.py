@@ -6,8 +6,8 @@ from domain.workers.figures import Ends, uptime_seconds, utilization
 from tests.facts import after
 
 
-def test_the_rate_is_per_minute_over_five() -> None:
-    assert Ends(completed=7, failed=2, cancelled=1).per_minute == 2.0
+def test_the_rate_is_that_of_a_minute() -> None:
+    assert Ends(completed=7, failed=2, cancelled=1).per_minute == 10.0
     assert Ends().per_minute == 0.0
 
 
