@@ -240,12 +240,12 @@ async def test_the_history_of_a_worker_says_who_asked_for_what(client: AsyncClie
         await add_worker(connection, "celery@one", online_at=ago(3600))
         await requests.request_pause(connection, "one", author=author)
     async with engine.begin() as connection:
-        await requests.request_resume(connection, "one", author=author)
+        await requests.request_resume(connection, "one", author=Author("local", "local", "local", reason="deploy"))
     found = (await read(client, "/workers/one/history"))["data"]
-    assert [(entry["event"], entry["by"]) for entry in found] == [
-        ("resume_asked", "api_key:k1"),
-        ("pause_asked", "api_key:k1"),
-        ("online", None),
+    assert [(entry["event"], entry["by"], entry["by_name"]) for entry in found] == [
+        ("resume_asked", "local", None),
+        ("pause_asked", "api_key:k1", "ops"),
+        ("online", None, None),
     ]
     assert found[0]["reason"] == "deploy"
     assert (await client.get(f"{API_PREFIX}/workers/nobody/history")).status_code == 404
