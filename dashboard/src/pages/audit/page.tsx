@@ -157,6 +157,7 @@ function columns(look: (row: AuditRow) => void, nameOf: NameOf): readonly Column
       width: "minmax(84px, 1.3fr)",
       cell: (row) => (
         <a
+          class="audit-who"
           href={href("/audit", { actor: `${row.actor_kind}:${row.actor_id}` })}
           title={[whoDid(row), originOf(row.actor_kind, row.actor_id)].filter(Boolean).join(", ")}
         >
