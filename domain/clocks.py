@@ -30,6 +30,16 @@ def credible_time(told: datetime, *, heard: datetime) -> datetime:
     return told if told >= heard - timedelta(seconds=BEHIND_SECONDS) else heard
 
 
+def credible_runtime(told: object, *, received_at: datetime | None, ended_at: datetime) -> float | None:
+    """Seconds that a run took, as its worker says; None where it says nothing, or the run would be older than its
+    message, or than any.
+    """
+    if not isinstance(told, int | float):
+        return None
+    longest = BEHIND_SECONDS if received_at is None else (ended_at - received_at).total_seconds() + AHEAD_SECONDS
+    return float(told) if 0 <= told <= longest else None
+
+
 def time_of(seconds: float, *, heard: datetime) -> datetime:
     """The credible time of seconds since 1970 that may be any number at all."""
     return datetime.fromtimestamp(credible(seconds, heard=heard.timestamp()), UTC)

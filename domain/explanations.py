@@ -13,6 +13,7 @@ from domain.adoption import how_to_consume
 from domain.degradation import BROKER, Mark, Marks, holders_of, work_of
 from domain.sentences import about, duration, plural, some_of
 from domain.states import TERMINAL, Phase, Status
+from domain.submissions import due_at
 
 MOST_NAMED = 3
 RESUME = "Resume one: POST /workers/{worker_id}/resume."
@@ -158,7 +159,7 @@ def _cancel(situation: Situation) -> Iterator[Check]:
 
 
 def _due(situation: Situation) -> Iterator[Check]:
-    due = situation.scheduled_at or situation.created_at
+    due = due_at(situation.created_at, situation.scheduled_at)
     if due > situation.now:
         seconds = round((due - situation.now).total_seconds(), 1)
         detail = f"It is not due yet: in {duration(seconds)}."

@@ -18,6 +18,7 @@ from datetime import datetime
 from domain.cancels import StopSignal, strongest_signal
 from domain.deliveries import OPEN, STATE_OF_FACT, Delivery, deliveries, is_final
 from domain.facts import BACKEND, PUBLISHER, TOLD_LATER, Fact, by_time, dispatch_number, distinct
+from domain.runs import run_of
 from domain.states import (
     ATTEMPT_RANK,
     ENDED,
@@ -98,7 +99,7 @@ class TaskState:
 
     @property
     def duration_seconds(self) -> float | None:
-        """Start to end of the run that decided; both by the same node's clock, and never negative."""
+        """Start to end of the run that decided: the runtime that its worker measured, where it told one."""
         if self.started_at is None or self.completed_at is None or self.outcome is Outcome.UNKNOWN:
             return None
         return max(0.0, (self.completed_at - self.started_at).total_seconds())
@@ -210,7 +211,7 @@ def _attempt(delivery: Delivery, *, number: int, nth: int, latest: tuple[int, in
         elif (delivery.retries or 0) < latest[1]:
             # Celery numbers an attempt n+1 only after attempt n asked for a retry: that event was missed.
             state = AttemptState.RETRIED
-    end = next((fact for fact in facts if STATE_OF_FACT[fact.type] is state and state in ENDED), None)
+    run = run_of(facts, state)
     return Attempt(
         number=number,
         retries=delivery.retries or 0,
@@ -219,19 +220,14 @@ def _attempt(delivery: Delivery, *, number: int, nth: int, latest: tuple[int, in
         state=state,
         node=delivery.node or next((fact.node for fact in facts if fact.node), None),
         pid=delivery.pid,
-        received_at=_at(_first(facts, EventType.RECEIVED)),
-        started_at=_at(_first(facts, EventType.STARTED)),
-        finished_at=_at(end),
-        runtime_seconds=_number(end, "runtime"),
+        received_at=run.received_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        runtime_seconds=run.runtime_seconds,
         exception=_text(facts, "exception", state=state),
         traceback=_text(facts, "traceback", state=state),
         facts=facts,
     )
-
-
-def _number(fact: Fact | None, name: str) -> float | None:
-    value = fact.details.get(name) if fact else None
-    return float(value) if isinstance(value, int | float) else None
 
 
 def _text(facts: Sequence[Fact], name: str, *, state: AttemptState) -> str | None:

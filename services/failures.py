@@ -16,6 +16,7 @@ from store.queries.failures import (
     FailureGroup,
     RunsOnNode,
     list_failed_before,
+    list_first_minutes,
     list_groups,
     list_newest_failed,
     list_runs_by_node,
@@ -39,6 +40,8 @@ class GroupWithSamples:
     newest: Sequence[FailedTask]
     """The tasks of the group among the newest that failed, the newest first."""
     is_new: bool
+    first_failed_at: datetime | None = None
+    """The minute in which the first failed, of one that is new."""
     runs: Sequence[RunsOnNode] = ()
     """The workers on which the newest tasks of its name ended, whatever became of them."""
 
@@ -89,12 +92,14 @@ async def read_failures(
     runs: dict[str | None, list[RunsOnNode]] = {}
     for each in await list_runs_by_node(connection, names, since=known_since, sight=sight):
         runs.setdefault(each.task_name, []).append(each)
-    new = await _new_of(groups, connection, begun=new_since(window), interval=interval, chosen=chosen)
+    lately = Window(new_since(window), window.until)
+    new = await _new_of(groups, connection, lately=lately, interval=interval, chosen=chosen)
     return [
         GroupWithSamples(
             group,
             newest.get(_key(group), ()),
             is_new=_key(group) in new,
+            first_failed_at=new.get(_key(group)),
             runs=runs.get(group.task_name, ()),
         )
         for group in groups
@@ -105,11 +110,14 @@ async def _new_of(
     groups: Sequence[FailureGroup],
     connection: AsyncConnection,
     *,
-    begun: datetime,
+    lately: Window,
     interval: Interval,
     chosen: Chosen,
-) -> set[tuple[str, str]]:
-    """Return those of which none had failed before; asked is only of those of which the window does not tell it."""
+) -> dict[tuple[str, str], datetime | None]:
+    """Return those of which none had failed before, each with the minute in which the first did; asked is only of those
+    of which the window does not tell it.
+    """
+    begun = lately.since
     since, this = Interval.DAILY.start_of(begun) - NEW_AFTER, interval.start_of(begun)
     recent = {
         _key(group)
@@ -117,9 +125,12 @@ async def _new_of(
         if max(group.series) >= this and not any(since <= at < this for at in group.series)
     }
     if not recent:
-        return recent
+        return {}
     names = {name for _, name in recent}
-    return recent - await list_failed_before(connection, begun, since=since, task_names=names, chosen=chosen)
+    new = recent - await list_failed_before(connection, begun, since=since, task_names=names, chosen=chosen)
+    names = {name for _, name in new}
+    first = await list_first_minutes(connection, lately, task_names=names, chosen=chosen) if new else {}
+    return {key: first.get(key) for key in new}
 
 
 def _key(group: FailureGroup) -> tuple[str, str]:

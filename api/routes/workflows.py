@@ -57,7 +57,7 @@ from services.workflows.lifecycle import replay, retry, start
 from services.workflows.timeline import read_workflow_history
 from store.engine import stating
 from store.queries.sight import list_seen_workflows
-from store.queries.workflows import documents
+from store.queries.workflows import documents, retries
 from store.queries.workflows.documents import WorkflowFilter
 
 MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
@@ -146,7 +146,8 @@ async def list_workflows(
     total, is_exact, stored = await documents.list_workflows(
         connection, filters, limit=limit, offset=offset, after=after
     )
-    models = [WorkflowRow.from_stored(workflow) for workflow in stored]
+    pauses = await retries.list_pauses(connection, [workflow.workflow_id for workflow in stored])
+    models = [WorkflowRow.from_stored(workflow, pauses.get(workflow.workflow_id, ())) for workflow in stored]
     page = WorkflowPage(
         total=total,
         total_is_exact=is_exact,
@@ -188,8 +189,15 @@ async def _read_detail(
         raise WorkflowNotFound
     steps = await documents.list_steps(connection, workflow_id)
     results, omitted = await documents.list_results(connection, workflow_id)
+    pauses = await retries.list_pauses(connection, [workflow_id])
     return partial(
-        WorkflowDetail.from_stored_with, workflow, steps, results=results, omitted=omitted, redaction=redaction
+        WorkflowDetail.from_stored_with,
+        workflow,
+        steps,
+        results=results,
+        omitted=omitted,
+        pauses=pauses.get(workflow_id, ()),
+        redaction=redaction,
     )
 
 
@@ -206,9 +214,12 @@ async def get_graph(resources: Resources, workflow_id: WorkflowId) -> Response:
     """The steps, what they wait for, the path that takes longest, and a drawing."""
     async with reading(resources) as connection:
         steps = await documents.list_steps(connection, workflow_id)
+        pauses = await retries.list_pauses(connection, [workflow_id])
     if not steps:
         raise WorkflowNotFound
-    return await answer_beside(resources, partial(WorkflowGraph.from_steps, workflow_id, steps))
+    return await answer_beside(
+        resources, partial(WorkflowGraph.from_steps, workflow_id, steps, pauses=pauses.get(workflow_id, ()))
+    )
 
 
 @router.get(

@@ -68,6 +68,9 @@ class FailureGroupModel(ResponseModel):
     )
     count: int = Field(examples=[1204])
     first_seen: Timestamp = Field(description="Start of the first hour or day of the window in which any failed.")
+    first_failed_at: Timestamp | None = Field(
+        description="The minute in which the first failed, of a group that is new; null for others."
+    )
     last_seen: Timestamp = Field(description="When the newest sample failed; without one, to the hour or day.")
     series: list[FailureCount] = Field(description="The hours or days in which any failed, oldest first.")
     latest_error: str | None = Field(
@@ -86,6 +89,7 @@ class FailureGroupModel(ResponseModel):
             task_name=group.task_name or None,
             count=group.count,
             first_seen=min(group.series),
+            first_failed_at=found.first_failed_at,
             last_seen=found.last_seen,
             series=[FailureCount(bucket=at, count=count) for at, count in group.series.items()],
             latest_error=found.latest_error,

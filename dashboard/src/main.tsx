@@ -6,6 +6,7 @@ import { loadMe, lookAgain, noteOut } from "./api/session.ts";
 import { App, fetchFirst } from "./app.tsx";
 import { listenToKeys } from "./keys.ts";
 import { followLinks } from "./router.ts";
+import { drawPrintable } from "./shown.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/strip.css";
@@ -20,6 +21,7 @@ import "./styles/grid.css";
 import "./styles/charts.css";
 import "./styles/forms.css";
 
+drawPrintable();
 followLinks();
 listenToKeys();
 signedOut.subscribe((times) => {

@@ -3,6 +3,7 @@ import test from "node:test";
 import {
   about,
   ago,
+  between,
   count,
   duration,
   percent,
@@ -11,6 +12,13 @@ import {
   shortId,
   time,
 } from "../src/logic/format.ts";
+
+test("between two times lie microseconds too", () => {
+  const took = (from: string, to: string) => between(`2026-11-29T12:00:${from}`, `2026-11-29T12:00:${to}`);
+  assert.ok(Math.abs(took("00.000100Z", "00.000800Z")! - 0.0007) < 1e-7);
+  assert.equal(took("01Z", "02.5Z"), 1.5);
+  assert.equal(between(null, "2026-11-29T12:00:00Z"), null);
+});
 
 test("durations are said in the units that a person would choose", () => {
   const said: [number | null, string][] = [

@@ -19,6 +19,10 @@ test("what waits has waited so far, from when it was due", () => {
   assert.deepEqual(waitOf(task({}), now), { seconds: 60, isSoFar: true });
   assert.deepEqual(waitOf(task({ scheduled_at: at(50) }), now), { seconds: 10, isSoFar: true });
   assert.deepEqual(waitOf(task({ scheduled_at: at(90) }), now), known(null));
+  assert.deepEqual(waitOf(task({ scheduled_at: "2020-01-01T00:00:00Z" }), now), {
+    seconds: 60,
+    isSoFar: true,
+  });
   assert.deepEqual(runOf(task({}), now), known(null));
 });
 
@@ -34,6 +38,8 @@ test("what runs has run so far, and its wait is over", () => {
 test("what has ended is told by what is known", () => {
   const done = task({ status: "COMPLETED", started_at: at(2), duration_seconds: 3.5 });
   assert.deepEqual([waitOf(done, now), runOf(done, now)], [known(2), known(3.5)]);
+  assert.deepEqual(waitOf({ ...done, scheduled_at: "2020-01-01T00:00:00Z" }, now), known(2));
+  assert.deepEqual(waitOf({ ...done, started_at: at(-1) }, now), known(0));
   const never = task({ status: "CANCELLED" });
   assert.deepEqual([waitOf(never, now), runOf(never, now)], [known(null), known(null)]);
   assert.deepEqual(waitOf(task({ created_at: null }), now), known(null));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { nameOfPrincipal, originOf } from "../src/logic/principals.ts";
+import { calledBy, nameOfPrincipal, originOf } from "../src/logic/principals.ts";
 
 test("somebody is told by a name, and a key that nobody can name by its id", () => {
   const keys = new Map([["k7Qm", "etl"]]);
@@ -13,6 +13,13 @@ test("somebody is told by a name, and a key that nobody can name by its id", () 
   assert.equal(nameOfPrincipal("session:k7Qm", keys), "etl");
   assert.equal(nameOfPrincipal("oidc:https://a:b"), "https://a:b");
   assert.equal(nameOfPrincipal("something-new:1"), "something-new:1");
+});
+
+test("the name that was noted with an act goes before what is known now", () => {
+  assert.equal(calledBy("api_key:k7Qm", "etl", new Map([["k7Qm", "renamed"]])), "etl");
+  assert.equal(calledBy("api_key:k7Qm", null, new Map([["k7Qm", "etl"]])), "etl");
+  assert.equal(calledBy("local:local", "local"), "somebody without a key");
+  assert.equal(calledBy("cli:cli", null), "the command line");
 });
 
 test("what stands behind a name is told in words, and not where there is one of a kind", () => {

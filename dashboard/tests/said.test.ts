@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { about, count, duration, percent, perMinute, plural } from "../src/logic/format.ts";
+import { printable } from "../src/logic/printable.ts";
 import { type Situation, verdictOf } from "../src/logic/verdict.ts";
 
 const said = JSON.parse(readFileSync(new URL("./said.json", import.meta.url), "utf8"));
@@ -32,4 +33,10 @@ test("numbers are written as in the terminal", () => {
   for (const [value, words] of said.count) assert.equal(count(value), words);
   for (const [value, words] of said.perMinute)
     assert.equal(perMinute(value === null ? null : value / 60), words);
+});
+
+test("what others wrote is shown as in the terminal, but for its lines", () => {
+  for (const [text, shown] of said.printable) assert.equal(printable(text), shown);
+  assert.equal(printable("Traceback\r\n\tat \u202e\n"), "Traceback\n\tat \\u202e\n");
+  assert.equal(printable("one\n\ttwo"), "one\n\ttwo");
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import {
   asHeard,
+  askedOf,
   byNeed,
   deadlineOf,
   isStray,
@@ -15,7 +16,7 @@ import {
   stepsOfDrain,
   wishesOf,
 } from "../src/logic/workers.ts";
-import type { Drain, Worker, WorkerDetail } from "../src/pages/workers/types.ts";
+import type { Drain, HistoryEntry, Worker, WorkerDetail } from "../src/pages/workers/types.ts";
 
 const now = Date.parse("2026-11-26T12:00:00Z");
 const AT = "2026-11-26T11:59:00Z";
@@ -169,6 +170,40 @@ test("a worker says what it does", () => {
   assert.match(said({ status: "OFFLINE", last_heartbeat: null }), /not heard yet/);
 });
 
+test("who let a worker stand still is told first, with when and why", () => {
+  const entry = (event: HistoryEntry["event"], over: Partial<HistoryEntry> = {}): HistoryEntry => ({
+    at: "2026-11-26T10:59:00Z",
+    event,
+    by: "api_key:k1",
+    by_name: "ann",
+    reason: "deploy",
+    capacity: null,
+    queue_name: null,
+    ...over,
+  });
+  const clock = { now, zone: "UTC" };
+  const said = (status: WorkerDetail["status"], history: HistoryEntry[], of?: Drain) => {
+    const one = detail({ status });
+    return sentenceOfWorker(one, of, now, 0, askedOf(one, history, clock));
+  };
+  assert.match(
+    said("PAUSED", [entry("online", { by: null }), entry("pause_asked"), entry("resume_asked")]),
+    /^Paused by ann since .*10:59: it starts nothing new until .* The reason given: “deploy”\.$/,
+  );
+  assert.match(
+    said("PAUSED", [entry("pause_asked", { by: "local", by_name: null, reason: null })]),
+    /^Paused by somebody without a key since .*10:59: .* runs nothing\.$/,
+  );
+  const drained = [entry("drain_asked"), entry("pause_asked")];
+  assert.match(said("DRAINING", drained), /^Draining, asked for by ann at .*10:59: it starts nothing new/);
+  assert.match(
+    said("DRAINING", drained, drain({ state: "overdue" })),
+    /^Its drain, asked for by ann at .*10:59, is/,
+  );
+  for (const history of [[], [entry("resume_asked"), entry("pause_asked")], drained])
+    assert.match(said("PAUSED", history), /^Paused: it starts nothing new/);
+});
+
 test("what is wanted stands beside what is seen, and nothing is claimed that nobody saw", () => {
   const [fetches, size] = wishesOf(
     detail({
@@ -237,6 +272,7 @@ test("history names sizes, and words that it does not know", () => {
     at: AT,
     event: "resize_asked",
     by: null,
+    by_name: null,
     reason: null,
     capacity: 1,
     queue_name: null,

@@ -7,6 +7,7 @@ import {
   proofOfRun,
   proofOfWorkflowCancel,
   sentenceOfWorkflow,
+  tookOf,
   whyOf,
 } from "../src/logic/workflow.ts";
 import type { Comparison } from "../src/pages/compare/types.ts";
@@ -48,6 +49,7 @@ const workflow = (
   started_at: "2026-11-28T12:00:00Z",
   completed_at: null,
   duration_seconds: null,
+  retry_pause_seconds: 0,
   step_count: steps.length,
   unfinished_steps: 0,
   cancel_requested: false,
@@ -124,6 +126,16 @@ test("a step waited for the one that ended last", () => {
   assert.equal(heldBy(step("c", "RUNNING", { depends_on: ["a", "b", "gone"] }), byId)?.id, "a");
 });
 
+test("the time until somebody retried it is told apart, in sentences and in how long it took", () => {
+  const retried = { completed_at: "2026-11-28T12:03:50Z", retry_pause_seconds: 220 };
+  const it = workflow("COMPLETED", [step("a", "COMPLETED"), step("b", "COMPLETED")], retried);
+  assert.equal(sentenceOfWorkflow(it, NOW), "All 2 steps completed in 10 s, retried after 3 m 40 s.");
+  assert.deepEqual(tookOf(it, NOW), { seconds: 10, isSoFar: false });
+  const open = workflow("RUNNING", [step("a", "RUNNING")], { retry_pause_seconds: 4 });
+  assert.deepEqual(tookOf(open, NOW), { seconds: 6, isSoFar: true });
+  assert.equal(tookOf({ ...it, completed_at: null }, NOW).seconds, null);
+});
+
 test("what the critical path is stands in words: to the failure, to what runs, or to the end", () => {
   const graph = {
     edges_truncated: false,
@@ -131,12 +143,17 @@ test("what the critical path is stands in words: to the failure, to what runs, o
     critical_path_leads_to: "failure",
     critical_path_seconds: 60,
     critical_path_waited_seconds: 5,
+    critical_path_retry_pause_seconds: 0,
   } as const;
   const said = (over: object) => Object.values(pathSaid({ ...graph, ...over } as never)).join(" ");
   assert.equal(said({}), "The way to the failure of charge: 1 m 05 s in 2 steps: 1 m 00 s run, 5 s waited");
   assert.equal(
     said({ critical_path_leads_to: "now" }),
     "Critical path so far, to charge: 1 m 05 s in 2 steps: 1 m 00 s run, 5 s waited",
+  );
+  assert.match(
+    said({ critical_path_retry_pause_seconds: 220 }),
+    /1 m 05 s .* 5 s waited, retried after 3 m 40 s$/,
   );
   assert.match(said({ critical_path_leads_to: "end" }), /^Critical path, the slowest chain: 1 m 05 s/);
   assert.equal(said({ critical_path_leads_to: "nothing_yet" }), "The longest chain: 2 steps, none has run");

@@ -43,6 +43,8 @@ class Request:
     by: str
     reason: str | None = None
     capacity: int | None = None
+    by_name: str | None = None
+    """How he was called then; None where nobody has a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,20 @@ class HistoryEntry:
     reason: str | None = None
     capacity: int | None = None
     queue_name: str | None = None
+    by_name: str | None = None
 
 
 def history(requests: Iterable[Request], heard: Heard) -> list[HistoryEntry]:
     """Return all of it, newest first; a worker was drained when it left, however much later that was proven."""
     asked = [
-        HistoryEntry(request.at, _ASKED[Action(request.action)], request.by, request.reason, request.capacity)
+        HistoryEntry(
+            request.at,
+            _ASKED[Action(request.action)],
+            request.by,
+            request.reason,
+            request.capacity,
+            by_name=request.by_name,
+        )
         for request in requests
         if request.action in _ASKED
     ]

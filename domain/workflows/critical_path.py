@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.workflows.dag import longest_path
+from domain.workflows.pauses import Pause
 from domain.workflows.steps import ENDED, StepStatus
 
 
@@ -44,23 +45,39 @@ def critical_path(
     return CriticalPath(longest_path(parents, seconds, ends=ends), leads_to)
 
 
-def seconds_waited(
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """How long a step did not run, from when it could have until it ended."""
+
+    waited: float
+    """Seconds for a worker, and for its last try."""
+    paused: float
+    """Seconds in which the workflow had ended, and nobody had retried it yet."""
+
+
+def idle_times(
     parents: Sequence[Sequence[int]],
     *,
     seconds: Mapping[int, float],
     asked_at: Mapping[int, datetime],
+    due_at: Mapping[int, datetime],
     ended_at: Mapping[int, datetime],
-) -> dict[int, float]:
-    """Return how long each step that became a task waited, tries before its last included: of the time from when the
-    last of its parents ended until it ended, what it did not run. One that has not ended ends now, in `ended_at` too.
+    pauses: Sequence[Pause] = (),
+) -> dict[int, Idle]:
+    """Return how long each step that became a task was idle, tries before its last included: of the time from when the
+    last of its parents ended, or from when it was due, until it ended, what it did not run. One that has not ended ends
+    now, in `ended_at` too. `due_at` is of those that were to run later.
     """
-    waited = {}
+    idle = {}
     for position, asked in asked_at.items():
         if position in ended_at:
+            ended = ended_at[position]
             ready = max((ended_at[parent] for parent in parents[position] if parent in ended_at), default=asked)
-            whole = (ended_at[position] - ready).total_seconds()
-            waited[position] = max(0.0, whole - seconds.get(position, 0.0))
-    return waited
+            ready = max(ready, due_at.get(position, ready))
+            paused = sum(pause.seconds_between(ready, ended) for pause in pauses)
+            waited = (ended - ready).total_seconds() - paused - seconds.get(position, 0.0)
+            idle[position] = Idle(max(0.0, waited), paused)
+    return idle
 
 
 def _ends(statuses: Sequence[StepStatus], ended_at: Mapping[int, datetime]) -> tuple[LeadsTo, Sequence[int] | None]:

@@ -27,11 +27,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.rollups import Measure
 from domain.sight import Sight
 from domain.states import Status
-from domain.trends import Chosen, Interval
+from domain.trends import Chosen, Interval, Window
 from store.queries.sight import KEPT, seen
 from store.queries.windows import are_chosen
 from store.tables.base import Time
-from store.tables.rollups import rollup_days, rollup_deltas, rollup_hours
+from store.tables.rollups import rollup_days, rollup_deltas, rollup_hours, rollup_minutes
 from store.tables.tasks import tasks
 
 SAMPLED = 1_000
@@ -130,6 +130,42 @@ async def list_failed_before(
     day = Interval.DAILY.start_of(until)
     given = {"until": until, "day": day, "since": since, "names": list(task_names)}
     return {(error, name) for error, name in await connection.execute(_failed_before(chosen), given)}
+
+
+@lru_cache(maxsize=KEPT)
+def _first_minutes(chosen: Chosen) -> Select[Any]:
+    minute = func.date_trunc(literal("minute", Text), rollup_deltas.c.starts_at).label("starts_at")
+    # Each minute by its name: a range of them would be read with all that was counted in it.
+    is_within = rollup_minutes.c.starts_at == any_(bindparam("minutes", type_=ARRAY(Time)))
+    counted = union_all(
+        *(
+            select(at, each.error, each.task_name, each.count).where(
+                each.measure == Measure.FAILED.value,
+                within,
+                each.task_name == any_(bindparam("names", type_=ARRAY(Text))),
+                *are_chosen(chosen, each),
+            )
+            for at, each, within in (
+                (rollup_minutes.c.starts_at, rollup_minutes.c, is_within),
+                (minute, rollup_deltas.c, rollup_deltas.c.starts_at >= _since),
+            )
+        )
+    ).subquery("counted")
+    names = (counted.c.error, counted.c.task_name)
+    by_minute = select(counted.c.starts_at, *names).group_by(counted.c.starts_at, *names)
+    each = by_minute.having(func.sum(counted.c.count) > 0).subquery("by_minute").c
+    return select(each.error, each.task_name, func.min(each.starts_at)).group_by(each.error, each.task_name)
+
+
+async def list_first_minutes(
+    connection: AsyncConnection, window: Window, *, task_names: Collection[str], chosen: Chosen
+) -> dict[tuple[str, str], datetime]:
+    """Return the minute in which the first of each class and name failed, of these names and in a window of a few hours
+    (primary key of rollup_minutes).
+    """
+    given = {"since": window.since, "minutes": window.buckets(Interval.MINUTELY), "names": list(task_names)}
+    rows = await connection.execute(_first_minutes(chosen), given)
+    return {(error, name): at for error, name, at in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """What somebody does at the dashboard, from the question to the cure, on a running system in a real Chromium."""
 
+import json
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from playwright.sync_api import Browser, Page, expect
 
@@ -53,6 +54,22 @@ def test_a_failed_task_is_found_by_words_looked_into_and_opened_without_a_mouse(
     expect(page.get_by_role("group", name="args", exact=True)).to_contain_text("1970670598291982290")
     page.go_back()
     assert query_of(page)["search"] == ["onerror"]
+
+
+def test_no_text_of_a_task_turns_a_line_around(stack: Stack, shop: Shop, looked: Looked) -> None:
+    page, _ = looked
+    evil = "\u202eevil"
+    task = stack.submit("celeriac.echo", evil, {evil: evil})
+    stack.wait_for_end(task)
+    for path in (f"/tasks/{task}", f"/names/{quote(evil)}", f"/queues/{quote(evil)}"):
+        open_page(page, f"{stack.url}/ui{path}")
+        expect(page.locator("main")).to_contain_text(r"\u202eevil")
+        assert "\u202e" not in page.content() + page.title()
+    # What is submitted again is the same value all the same.
+    open_page(page, f"{stack.url}/ui/submit?from={task}")
+    arguments = page.get_by_label("Arguments", exact=True)
+    expect(arguments).to_have_value(re.compile(r"\\u202eevil"))
+    assert json.loads(arguments.input_value()) == [evil, {evil: evil}]
 
 
 def test_a_waiting_task_says_why_and_its_cancel_is_proven(stack: Stack, shop: Shop, looked: Looked) -> None:

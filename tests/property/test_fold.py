@@ -82,6 +82,15 @@ def test_durations_are_never_negative(facts: list[Fact]) -> None:
 
 
 @given(messy_histories())
+def test_no_run_ends_before_it_began_and_each_takes_what_was_measured(facts: list[Fact]) -> None:
+    for attempt in fold(facts).attempts:
+        if attempt.started_at and attempt.finished_at:
+            took = (attempt.finished_at - attempt.started_at).total_seconds()
+            assert took >= 0
+            assert attempt.runtime_seconds is None or abs(took - attempt.runtime_seconds) < 1e-6
+
+
+@given(messy_histories())
 def test_an_end_has_a_time_and_what_goes_on_has_none(facts: list[Fact]) -> None:
     state = fold(facts)
     assert (state.completed_at is not None) is (state.phase is Phase.FINISHED)

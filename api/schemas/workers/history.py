@@ -17,6 +17,9 @@ class WorkerHistoryEntry(ResponseModel):
     at: Timestamp = Field(description="Of `online` and `offline` by the worker's own clock, if it told.")
     event: WorkerEvent
     by: str | None = Field(description="Who asked for it.", examples=["api_key:k7Qm2ZpX4rT1"])
+    by_name: str | None = Field(
+        description="How he was called then; null where nobody asked, or nobody has a name.", examples=["ann"]
+    )
     reason: str | None = Field(description="Why, if it was said.")
     capacity: int | None = Field(description="Only with `resize_asked` and `registered`.")
     queue_name: str | None = Field(

@@ -18,6 +18,7 @@ from domain.redaction.rules import COMMON, Branch, Redaction
 from domain.workers.status import hostname
 from domain.workflows.dag import MAX_STEPS, invert
 from domain.workflows.definition import NewWorkflow
+from domain.workflows.pauses import Pause
 from domain.workflows.steps import OnFailure, StepStatus, WorkflowStatus
 from services.workflows.timeline import Happening
 from store.queries.workflows.documents import StepProgress, StoredWorkflow
@@ -96,14 +97,17 @@ class WorkflowRow(ResponseModel):
     started_at: Timestamp | None
     completed_at: Timestamp | None
     duration_seconds: float | None = Field(description="From the start of its first step to the end of its last.")
+    retry_pause_seconds: float = Field(
+        description="The time in which it had ended, and nobody had retried it yet; 0 if it never was."
+    )
     step_count: int
     unfinished_steps: int
     cancel_requested: bool
     original_workflow_id: UUID | None
 
     @classmethod
-    def from_stored(cls, workflow: StoredWorkflow) -> Self:
-        return cls.model_validate(_fields(workflow))
+    def from_stored(cls, workflow: StoredWorkflow, pauses: Sequence[Pause] = ()) -> Self:
+        return cls.model_validate(_fields(workflow, pauses))
 
 
 class WorkflowPage(Page[WorkflowRow]):
@@ -149,6 +153,7 @@ class WorkflowDetail(WorkflowRow):
         *,
         results: Mapping[str, object],
         omitted: Collection[str],
+        pauses: Sequence[Pause] = (),
         redaction: Redaction = COMMON,
     ) -> Self:
         """Return the detail; `results` go by task id, and `omitted` are the tasks whose result is not among them."""
@@ -164,16 +169,17 @@ class WorkflowDetail(WorkflowRow):
             }
             for step in steps
         ]
-        return cls.model_validate(_fields(workflow) | {"steps": details})
+        return cls.model_validate(_fields(workflow, pauses) | {"steps": details})
 
 
 _STORED = tuple(field.name for field in fields(StoredWorkflow))
 _PROGRESS = tuple(field.name for field in fields(StepProgress))
 
 
-def _fields(workflow: StoredWorkflow) -> dict[str, Any]:
+def _fields(workflow: StoredWorkflow, pauses: Sequence[Pause]) -> dict[str, Any]:
     return {name: getattr(workflow, name) for name in _STORED} | {
         "duration_seconds": _seconds(workflow.started_at, workflow.completed_at),
+        "retry_pause_seconds": sum(pause.seconds for pause in pauses),
         "unfinished_steps": workflow.unfinished,
         "cancel_requested": workflow.cancel_requested_at is not None,
     }

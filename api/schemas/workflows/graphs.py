@@ -8,9 +8,11 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.base import ResponseModel
-from domain.workflows.critical_path import LeadsTo, critical_path, seconds_waited
+from domain.submissions import due_at
+from domain.workflows.critical_path import LeadsTo, critical_path, idle_times
 from domain.workflows.dag import first_edges, invert
 from domain.workflows.graph_layout import Box, draw
+from domain.workflows.pauses import Pause
 from domain.workflows.steps import StepStatus
 from store.queries.workflows.documents import StepProgress
 
@@ -51,26 +53,33 @@ class WorkflowGraph(ResponseModel):
     )
     critical_path_seconds: float = Field(description="The time that its steps have run, without what they waited.")
     critical_path_waited_seconds: float = Field(
-        description="The time that its steps have waited, each since the last step that it needs ended: for a worker, "
-        "and for its last try."
+        description="The time that its steps have waited, each since it was due and the last step that it needs had "
+        "ended: for a worker, and for its last try."
+    )
+    critical_path_retry_pause_seconds: float = Field(
+        description="The time, on its way, in which the workflow had ended and nobody had retried it yet; its steps "
+        "neither ran nor waited."
     )
     mermaid: str = Field(description="The graph as a Mermaid flowchart.", examples=["flowchart LR\n..."])
 
     @classmethod
-    def from_steps(cls, workflow_id: UUID, steps: Sequence[StepProgress]) -> Self:
+    def from_steps(cls, workflow_id: UUID, steps: Sequence[StepProgress], *, pauses: Sequence[Pause]) -> Self:
         ids = [step.step_id for step in steps]
         parents = invert([step.children for step in steps])
         now = datetime.now(UTC)
         seconds = {step.position: spent for step in steps if (spent := _seconds(step, now)) is not None}
         statuses = [StepStatus(step.status) for step in steps]
         ended_at = {step.position: at for step in steps if (at := step.completed_at or step.ended_at) is not None}
-        waited = seconds_waited(
+        became = [(step, step.created_at) for step in steps if step.created_at is not None]
+        idle = idle_times(
             parents,
             seconds=seconds,
-            asked_at={step.position: step.created_at for step in steps if step.created_at is not None},
+            asked_at={step.position: created_at for step, created_at in became},
+            due_at={step.position: due for step, at in became if (due := due_at(at, step.scheduled_at)) > at},
+            pauses=pauses,
             ended_at=ended_at | {step.position: now for step in steps if step.status in _OPEN},
         )
-        took = {position: seconds.get(position, 0.0) + waited.get(position, 0.0) for position in seconds | waited}
+        took = seconds | {position: seconds.get(position, 0.0) + one.waited for position, one in idle.items()}
         path = critical_path(parents, statuses, seconds=took, ended_at=ended_at)
         on_path = set(path.positions)
         edges_of = first_edges(parents)
@@ -84,7 +93,10 @@ class WorkflowGraph(ResponseModel):
             critical_path=[ids[position] for position in path.positions],
             critical_path_leads_to=path.leads_to,
             critical_path_seconds=sum(seconds.get(position, 0.0) for position in path.positions),
-            critical_path_waited_seconds=sum(waited.get(position, 0.0) for position in path.positions),
+            critical_path_waited_seconds=sum(idle[position].waited for position in path.positions if position in idle),
+            critical_path_retry_pause_seconds=sum(
+                idle[position].paused for position in path.positions if position in idle
+            ),
             mermaid=draw(list(map(Box, ids, statuses)), edges_of),
         )
 

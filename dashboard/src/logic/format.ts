@@ -123,8 +123,13 @@ export function ago(text: string | null | undefined, clock: Clock): string {
 /** Seconds from one time to another; null where one is missing. */
 export function between(from: string | null | undefined, to: string | null | undefined): number | null {
   if (!from || !to) return null;
-  const seconds = (Date.parse(to) - Date.parse(from)) / 1000;
+  const seconds = (momentOf(to) - momentOf(from)) / 1000;
   return Number.isNaN(seconds) ? null : seconds;
+}
+
+/** Milliseconds since 1970, with the microseconds that `Date` cuts off: short runs are shorter than one of them. */
+export function momentOf(text: string): number {
+  return Date.parse(text) + Number(`0.${text.match(/\.\d{3}(\d+)/)?.[1] ?? 0}`);
 }
 
 /** The first 8 and the last 4 characters of a long id. */

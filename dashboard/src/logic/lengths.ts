@@ -20,10 +20,16 @@ export interface Length {
 
 const NOTHING: Length = { seconds: null, isSoFar: false };
 
+/** Return when it was due: when it was asked for, or later where that was asked for. */
+export function dueOf<At extends string | null>(it: { created_at: At; scheduled_at?: string | null }) {
+  const { created_at: made, scheduled_at: wanted } = it;
+  return made && wanted && Date.parse(wanted) > Date.parse(made) ? wanted : made;
+}
+
 /** Return how long it waited, from when it was due until it started. */
 export function waitOf(it: Timed, now: number): Length {
-  const due = it.scheduled_at ?? it.created_at;
-  if (it.started_at || it.status !== "PENDING") return { ...NOTHING, seconds: between(due, it.started_at) };
+  const due = dueOf(it);
+  if (it.started_at || it.status !== "PENDING") return { ...NOTHING, seconds: waitUntil(it.started_at, due) };
   return due && Date.parse(due) <= now ? soFar(due, now) : NOTHING;
 }
 
@@ -33,6 +39,12 @@ export function runOf(it: Timed, now: number): Length {
   return isRunning && it.started_at
     ? soFar(it.started_at, now)
     : { ...NOTHING, seconds: it.duration_seconds };
+}
+
+/** Seconds from when something was due until it started. Two clocks tell of it, so what seems negative is nothing. */
+export function waitUntil(started: string | null, due: string | null): number | null {
+  const waited = between(due, started);
+  return waited === null ? null : Math.max(0, waited);
 }
 
 /** In whole seconds, as the clock of the page counts. */

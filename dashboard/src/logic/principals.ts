@@ -19,6 +19,11 @@ export function originOf(kind: string, id: string): string {
   }
 }
 
+/** Return how somebody is called: by the name that was noted with what he did, else as his label is told. */
+export function calledBy(label: string, name: string | null, keys?: ReadonlyMap<string, string>): string {
+  return (label.split(":")[0] !== "local" && name) || nameOfPrincipal(label, keys);
+}
+
 /** Return a name for a label; the names of keys by their ids, where they are known. */
 export function nameOfPrincipal(label: string, keys?: ReadonlyMap<string, string>): string {
   const [kind = "", ...rest] = label.split(":");

@@ -2,6 +2,7 @@
 import type { Explanation, Task } from "../pages/task/types.ts";
 import { about, between, type Clock, duration, hour, plural } from "./format.ts";
 import { reasonOf, signatureOf } from "./holds.ts";
+import { dueOf, waitUntil } from "./lengths.ts";
 import { workOf } from "./marks.ts";
 import { nameOfMarked } from "./system.ts";
 
@@ -29,7 +30,7 @@ export function sentenceOfTask(task: Task, clock: Clock, why?: Explanation): str
   if (task.outcome === "unknown") return "Its run is over, and nobody told how it went.";
   switch (task.status) {
     case "COMPLETED": {
-      const waited = between(task.scheduled_at ?? task.created_at, firstStart(task));
+      const waited = waitUntil(firstStart(task), dueOf(task));
       const parts = [
         waited !== null ? `waited ${duration(waited)}` : "",
         task.duration_seconds !== null ? `ran ${duration(task.duration_seconds)}` : "",
@@ -68,16 +69,16 @@ function waits(task: Task, clock: Clock, why: Explanation | undefined): string {
     return `The broker has refused it ${plural(task.dispatch_refusal.refusals, "time")}: ${task.dispatch_refusal.reason}`;
   switch (task.phase) {
     case "scheduled":
-      return `Due in ${about((Date.parse(task.scheduled_at ?? task.created_at) - now) / 1000)}.`;
+      return `Due in ${about((Date.parse(dueOf(task)) - now) / 1000)}.`;
     case "dispatching":
       // Whether that is as it should be is only known with the explanation.
-      return `Due${why ? ", and not handed to the broker" : ""} for ${since(task.scheduled_at ?? task.created_at, now)}.`;
+      return `Due${why ? ", and not handed to the broker" : ""} for ${since(dueOf(task), now)}.`;
     case "reserved":
       return `Fetched by ${task.worker_hostname ?? "a worker"}, and not started for ${since(task.attempts.at(-1)?.received_at, now)}.`;
     case "retrying":
       return `Waits for its next try, after ${attempts(task)} failed.`;
     default:
-      return `Waits${queue} for ${since(task.scheduled_at ?? task.created_at, now)}.`;
+      return `Waits${queue} for ${since(dueOf(task), now)}.`;
   }
 }
 

@@ -1,6 +1,6 @@
 // The story of a task as stretches of time, each with its cause: nothing between submission and end is left blank. Pure.
 import type { Attempt, Task, TimelineEvent } from "../pages/task/types.ts";
-import { duration } from "./format.ts";
+import { duration, momentOf } from "./format.ts";
 import type { Span } from "./idle.ts";
 import type { Tone } from "./status.ts";
 
@@ -39,11 +39,11 @@ const SAID: Record<string, string> = {
   UNKNOWN: "over, and nobody told how",
 };
 
-const at = (text: string | null | undefined): number | null => (text ? Date.parse(text) : null);
+const at = (text: string | null | undefined): number | null => (text ? momentOf(text) : null);
 
 /** Return the stretches of a task, in the order in which they came. `now` ends what has not ended. */
 export function storyOf(task: Task, events: readonly TimelineEvent[], now: number): Story {
-  const begin = Date.parse(task.created_at);
+  const begin = momentOf(task.created_at);
   const isOver = task.status !== "PENDING" && task.status !== "RUNNING";
   const end = at(task.completed_at) ?? (isOver ? (lastOf(task, events) ?? begin) : now);
   const stretches: Stretch[] = [];

@@ -44,6 +44,8 @@ export interface Gone {
 }
 
 export interface FailureGroup {
+  /** The minute in which the first failed, of one that is new. */
+  first_failed_at?: string | null;
   error: string;
   task_name: string | null;
   count: number;

@@ -2,6 +2,8 @@
 // a drain is proven. Pure.
 import type { Drain, HistoryEntry, Worker, WorkerDetail } from "../pages/workers/types.ts";
 import { about, type Clock, count, duration, hour, NONE, plural } from "./format.ts";
+import { reasonOf } from "./holds.ts";
+import { calledBy } from "./principals.ts";
 
 /** A worker that was registered and never heard counts as one that is not there, whatever its status says. */
 export const isThere = (one: Worker): boolean =>
@@ -130,13 +132,38 @@ export function byNeed(workers: readonly Worker[]): Worker[] {
   );
 }
 
+/** Who let a worker stand still, when, and why: in words. */
+export interface Asked {
+  who: string;
+  at: string;
+  reason: string;
+}
+
+/** Return who paused a worker or had it drained, of its history; undefined where nobody is known to have. */
+export function askedOf(
+  worker: Worker,
+  history: readonly HistoryEntry[] | undefined,
+  clock: Clock,
+): Asked | undefined {
+  const told = history?.find((one) => STANDS.has(one.event));
+  const event = worker.status === "DRAINING" ? "drain_asked" : "pause_asked";
+  if (told?.event !== event || told.by === null) return undefined;
+  const who = calledBy(told.by, told.by_name);
+  return { who, at: hour(Date.parse(told.at), clock), reason: reasonOf(told) };
+}
+
+const STANDS = new Set<HistoryEntry["event"]>(["pause_asked", "resume_asked", "drain_asked"]);
+
 /** Return the sentence under the name of a worker. `lost`: how many tasks that it ran ended with it. */
 export function sentenceOfWorker(
   worker: WorkerDetail,
   drain: Drain | undefined,
   now: number,
   lost?: number,
+  asked?: Asked,
 ): string {
+  const why = asked?.reason ?? "";
+  const drained = asked ? `, asked for by ${asked.who} at ${asked.at},` : "";
   const load = worker.current_load;
   const runs = load === 0 ? "runs nothing" : `runs ${plural(load, "task")}`;
   const since = worker.last_heartbeat
@@ -152,11 +179,11 @@ export function sentenceOfWorker(
       return `Takes new tasks and ${runs}${of}.${free}`;
     }
     case "PAUSED":
-      return `Paused: it starts nothing new until it is resumed, and ${runs}.`;
+      return `Paused${asked ? ` by ${asked.who} since ${asked.at}` : ""}: it starts nothing new until it is resumed, and ${runs}.${why}`;
     case "DRAINING":
       return drain?.state === "overdue"
-        ? `Its drain is overdue: it still ${runs}.`
-        : `Draining: it starts nothing new, ${runs}, and exits after that.`;
+        ? `Its drain${drained} is overdue: it still ${runs}.${why}`
+        : `Draining${drained.slice(0, -1)}: it starts nothing new, ${runs}, and exits after that.${why}`;
     default:
       if (worker.isUnheard)
         return `Not heard for ${since}, as no worker can be now: whether it runs is not known.`;

@@ -19,12 +19,22 @@ export function firstFailure(steps: readonly StepDetail[]): StepDetail | undefin
 
 const timeOf = (text: string | null): number => (text ? Date.parse(text) : Number.POSITIVE_INFINITY);
 
-/** Return how long it took from when it was asked for: with what its first steps waited. */
-export function tookOf(it: Pick<WorkflowRow, "status" | "created_at" | "completed_at">, now: number): Length {
-  return hasEnded(it)
+type Asked = Pick<WorkflowRow, "status" | "created_at" | "completed_at" | "retry_pause_seconds">;
+
+/** Return how long it took from when it was asked for: with what its first steps waited, without the time in which it
+ * had ended and nobody had retried it yet. */
+export function tookOf(it: Asked, now: number): Length {
+  const whole = hasEnded(it)
     ? { seconds: between(it.created_at, it.completed_at), isSoFar: false }
     : soFar(it.created_at, now);
+  return whole.seconds === null
+    ? whole
+    : { ...whole, seconds: Math.max(0, whole.seconds - it.retry_pause_seconds) };
 }
+
+/** How long it, or the steps of a path, lay there until somebody retried it; empty where nobody did. */
+export const retriedAfter = (seconds: number): string =>
+  seconds > 0 ? `, retried after ${duration(seconds)}` : "";
 
 /** Return the sentence under a workflow's title. */
 export function sentenceOfWorkflow(workflow: Workflow, now: number): string {
@@ -35,11 +45,12 @@ export function sentenceOfWorkflow(workflow: Workflow, now: number): string {
   const never = (found.get("SKIPPED") ?? 0) + (found.get("WAITING") ?? 0);
   const ofAll = `${count(done)} of ${plural(steps.length, "step")}`;
   const lasted = duration(tookOf(workflow, now).seconds);
+  const after = retriedAfter(workflow.retry_pause_seconds);
   switch (workflow.status) {
     case "COMPLETED":
       return steps.length === 1
-        ? `Its one step completed in ${lasted}.`
-        : `All ${count(steps.length)} steps completed in ${lasted}.`;
+        ? `Its one step completed in ${lasted}${after}.`
+        : `All ${count(steps.length)} steps completed in ${lasted}${after}.`;
     case "FAILED": {
       const first = firstFailure(steps);
       const others = failed > 1 ? `, the first of ${count(failed)}` : "";
@@ -150,7 +161,8 @@ export function pathSaid(graph: WorkflowGraph): { what: string; took: string } {
     end: "Critical path, the slowest chain:",
   }[leads];
   const { critical_path_seconds: ran, critical_path_waited_seconds: waited } = graph;
-  const parts = `${duration(ran)} run, ${duration(waited)} waited`;
+  const after = retriedAfter(graph.critical_path_retry_pause_seconds);
+  const parts = `${duration(ran)} run, ${duration(waited)} waited${after}`;
   return { what, took: `${duration(ran + waited)} in ${inSteps}: ${parts}` };
 }
 

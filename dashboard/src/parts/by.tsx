@@ -2,11 +2,12 @@
 import { useData } from "../api/query.ts";
 import { may } from "../api/session.ts";
 import type { Page as Rows } from "../api/types.ts";
-import { nameOfPrincipal } from "../logic/principals.ts";
+import { calledBy } from "../logic/principals.ts";
 
-export function By({ label }: { label: string }) {
-  const keys = useKeyNames(label.startsWith("api_key:"));
-  return <span title={label}>{nameOfPrincipal(label, keys)}</span>;
+/** `name`: how he was called then, where that was noted. */
+export function By({ label, name = null }: { label: string; name?: string | null }) {
+  const keys = useKeyNames(name === null && /^(api_key|session):/.test(label));
+  return <span title={label}>{calledBy(label, name, keys)}</span>;
 }
 
 /** The names of keys by their ids, while somebody wants them; undefined for who may not see them. */

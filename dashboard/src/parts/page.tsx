@@ -1,6 +1,7 @@
 // What every page begins with: its name, one sentence that says how it is, and what can be done.
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
+import { printable } from "../logic/printable.ts";
 
 export interface PageProps {
   /** What the `:names` of the address stand for. */
@@ -39,7 +40,7 @@ export function PageHead({
 /** Name the tab after the page, with its state before it. */
 export function useTitle(text: string, state?: string): void {
   useEffect(() => {
-    document.title = [state, text, "Celeriac"].filter(Boolean).join(" · ");
+    document.title = [state, printable(text), "Celeriac"].filter(Boolean).join(" · ");
   }, [state, text]);
 }
 

@@ -9,13 +9,15 @@ from store.tables.audit import audit
 
 MAX_REQUESTS = 200
 
+_is_nameless = audit.c.actor_kind.in_(sorted(NAMELESS))
 _by: ColumnElement[str] = case(
-    (audit.c.actor_kind.in_(sorted(NAMELESS)), audit.c.actor_kind),
+    (_is_nameless, audit.c.actor_kind),
     else_=func.concat(audit.c.actor_kind, ":", audit.c.actor_id, type_=Text),
 )
+_by_name = case((~_is_nameless, audit.c.actor_name))
 _capacity = audit.c.after["capacity"].astext.cast(Integer)
 _requests = (
-    select(audit.c.at, audit.c.action, _by, audit.c.reason, _capacity)
+    select(audit.c.at, audit.c.action, _by, audit.c.reason, _capacity, _by_name)
     .where(audit.c.subject_id == bindparam("worker_id"), audit.c.subject_kind == "worker")
     .order_by(audit.c.at.desc(), audit.c.audit_id.desc())
     .limit(MAX_REQUESTS)

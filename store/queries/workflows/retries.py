@@ -1,15 +1,20 @@
-"""The statements by which a workflow that has ended goes on again, with new tasks for the steps not completed."""
+"""The statements by which a workflow that has ended goes on again, with new tasks for the steps not completed, and what
+is known of that later.
+"""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, Uuid, bindparam, case, func, literal, select, update
+from sqlalchemy import Integer, Text, Uuid, any_, bindparam, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.workflows.pauses import EVENT_TYPES, Pause, pauses_of
 from domain.workflows.steps import StepStatus, WorkflowStatus
 from store.batch import batch_of, bind_rows
-from store.tables.workflows import workflow_steps, workflows
+from store.tables.workflows import workflow_events, workflow_steps, workflows
 
 KEPT_TRIES = 20
 """A step keeps so many tasks of its earlier tries, the latest; events of older ones are told without its name."""
@@ -69,3 +74,22 @@ async def list_earlier_tries(connection: AsyncConnection, workflow_id: UUID) -> 
     """Return the step of each task that a retry of the workflow has replaced (primary key)."""
     rows = await connection.execute(_earlier, {"workflow": workflow_id})
     return {row.task_id: row.step_id for row in rows}
+
+
+_ends_and_retries = (
+    select(workflow_events.c.workflow_id, workflow_events.c.occurred_at, workflow_events.c.event_type)
+    .where(
+        workflow_events.c.workflow_id == any_(bindparam("workflows", type_=ARRAY(Uuid))),
+        workflow_events.c.event_type.in_(sorted(EVENT_TYPES)),
+    )
+    .order_by(workflow_events.c.workflow_id, workflow_events.c.occurred_at)
+)
+
+
+async def list_pauses(connection: AsyncConnection, workflow_ids: Sequence[UUID]) -> dict[UUID, list[Pause]]:
+    """Return the pauses of each of these workflows that was retried (primary key of workflow_events)."""
+    rows = await connection.execute(_ends_and_retries, {"workflows": list(workflow_ids)})
+    events: defaultdict[UUID, list[tuple[datetime, str]]] = defaultdict(list)
+    for workflow_id, at, event_type in rows:
+        events[workflow_id].append((at, event_type))
+    return {workflow_id: pauses for workflow_id, told in events.items() if (pauses := pauses_of(told))}

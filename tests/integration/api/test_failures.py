@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.routes import analytics, held, mirror, workers
@@ -18,6 +18,7 @@ from domain.audit import Author
 from domain.degradation import Mark, Signature, Strategy
 from domain.sight import Limits
 from domain.states import EventType
+from domain.trends import Interval
 from domain.workers.status import worker_id_of
 from services.workers import requests
 from store.queries import gaps, rollups, submissions
@@ -112,6 +113,25 @@ async def test_what_is_new_is_the_same_in_every_range(
         assert datetime.fromisoformat(answer["new_since"]) == hour - timedelta(hours=1)
         found = {group["task_name"] for group in answer["groups"] if group["is_new"]}
         assert found == {"fresh", "forgotten"}, answer["since"]
+
+
+async def test_a_group_that_is_new_says_in_which_minute_it_began(
+    client: AsyncClient, engine: AsyncEngine, database_url: str
+) -> None:
+    await fail(engine, database_url, ("pay", "a"), hours=5)
+    first, _, _ = await fail(engine, database_url, ("mail", "b"), ("pay", "a"), ("mail", "a"), hours=0.5)
+    async with engine.begin() as connection:
+        began = await connection.scalar(select(tasks.c.completed_at).where(tasks.c.task_id == first))
+    minute = Interval.MINUTELY.start_of(began)
+    await fail(engine, database_url, ("mail", "b"))
+    for _ in range(2):
+        for hours in (1, 48, 100):
+            groups = (await read(client, f"/analytics/failures?hours={hours}"))["groups"]
+            told = {group["task_name"]: group["first_failed_at"] for group in groups}
+            assert told.pop("pay", None) is None
+            assert {name: datetime.fromisoformat(at) for name, at in told.items()} == {"mail": minute}
+        async with engine.begin() as connection:
+            await rollups.fold_deltas(connection, batch_size=1_000)
 
 
 async def test_a_group_says_on_which_workers_its_newest_failed(
@@ -220,12 +240,12 @@ async def test_the_history_of_a_worker_says_who_asked_for_what(client: AsyncClie
         await add_worker(connection, "celery@one", online_at=ago(3600))
         await requests.request_pause(connection, "one", author=author)
     async with engine.begin() as connection:
-        await requests.request_resume(connection, "one", author=author)
+        await requests.request_resume(connection, "one", author=Author("local", "local", "local", reason="deploy"))
     found = (await read(client, "/workers/one/history"))["data"]
-    assert [(entry["event"], entry["by"]) for entry in found] == [
-        ("resume_asked", "api_key:k1"),
-        ("pause_asked", "api_key:k1"),
-        ("online", None),
+    assert [(entry["event"], entry["by"], entry["by_name"]) for entry in found] == [
+        ("resume_asked", "local", None),
+        ("pause_asked", "api_key:k1", "ops"),
+        ("online", None, None),
     ]
     assert found[0]["reason"] == "deploy"
     assert (await client.get(f"{API_PREFIX}/workers/nobody/history")).status_code == 404

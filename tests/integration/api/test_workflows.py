@@ -368,6 +368,26 @@ def test_a_retry_keeps_what_has_completed(api: httpx.Client, settings: Settings)
     assert api.post(f"{path}/retry").json()["code"] == "WORKFLOW_ALREADY_FINISHED"
 
 
+def test_the_time_until_a_retry_is_told_apart(api: httpx.Client, settings: Settings) -> None:
+    workflow = start(api, [step("a"), step("b", "a")])
+    path = f"/workflows/{workflow['workflow_id']}"
+    end(settings, workflow, step_id="a")
+    end(settings, workflow, step_id="b", how=EventType.FAILED)
+    assert (get(api, path)["retry_pause_seconds"], get(api, "/workflows")["data"][0]["retry_pause_seconds"]) == (0, 0)
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute(
+            "update workflow_events set occurred_at = occurred_at - interval '1 hour' where event_type = 'failed'"
+        )
+        connection.execute("update tasks set completed_at = completed_at - interval '2 hours'")
+    api.post(f"{path}/retry").raise_for_status()
+    advance(settings)
+    end(settings, get(api, path), step_id="b")
+    told, graph = get(api, path), get(api, f"{path}/graph")
+    assert told["retry_pause_seconds"] >= 3600
+    assert get(api, "/workflows")["data"][0]["retry_pause_seconds"] == told["retry_pause_seconds"]
+    assert graph["critical_path_retry_pause_seconds"] == pytest.approx(told["retry_pause_seconds"])
+
+
 def test_a_step_keeps_its_latest_tries_and_no_more(api: httpx.Client, settings: Settings) -> None:
     workflow = start(api, [step("a")])
     first = workflow["steps"][0]["task_id"]

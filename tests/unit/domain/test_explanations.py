@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +94,12 @@ BLOCKING: list[tuple[Situation, str, str]] = [
     (replace(RESERVED, workers=(replace(WORKER, held="draining"),)), "fetched", "is draining"),
     (replace(RESERVED, workers=(replace(WORKER, running=2),)), "fetched", "busy: 2 of 2 run"),
 ]
+
+
+@pytest.mark.parametrize(("scheduled_at", "due_at"), [(NOON - timedelta(days=2500), NOON), (after(30), after(30))])
+def test_a_task_is_due_from_when_it_was_submitted_or_later(scheduled_at: datetime, due_at: datetime) -> None:
+    [check] = [check for check in explain(replace(QUEUED, scheduled_at=scheduled_at)).checks if check.name == "due"]
+    assert check.since == due_at
 
 
 @pytest.mark.parametrize(("situation", "name", "detail"), BLOCKING)

@@ -52,10 +52,18 @@ def test_a_started_task_is_running_where_it_was_started() -> None:
     ("end", "status"), [(SUCCEEDED, Status.COMPLETED), (FAILED, Status.FAILED), (REVOKED, Status.CANCELLED)]
 )
 def test_an_end_finishes_the_task(end: EventType, status: Status) -> None:
-    state = fold([told(RECEIVED, 1), told(STARTED, 2), told(end, 5, runtime=2.5)])
+    state = fold([told(RECEIVED, 1), told(STARTED, 2), told(end, 5)])
     assert (state.status, state.phase, state.completed_at) == (status, Phase.FINISHED, after(5))
-    assert state.duration_seconds == 3
-    assert state.attempts[0].runtime_seconds == 2.5
+    assert (state.duration_seconds, state.attempts[0].runtime_seconds) == (3, None)
+
+
+def test_the_runtime_that_a_worker_tells_is_the_duration_everywhere() -> None:
+    state = fold(
+        [told(RECEIVED, 1), told(STARTED, 2), from_backend(SUCCEEDED, at=1.9), told(SUCCEEDED, 5, runtime=2.5)]
+    )
+    assert (state.started_at, state.completed_at, state.duration_seconds) == (after(2), after(4.5), 2.5)
+    [attempt] = state.attempts
+    assert (attempt.started_at, attempt.finished_at, attempt.runtime_seconds) == (after(2), after(4.5), 2.5)
 
 
 def test_of_two_deliveries_of_one_attempt_the_one_that_came_furthest_tells_the_phase() -> None:

@@ -1,9 +1,12 @@
 import json
 import unicodedata
+from pathlib import Path
 
 import pytest
 
 from domain.printable import printable, printable_lines
+
+SAID = json.loads((Path(__file__).parents[3] / "dashboard" / "tests" / "said.json").read_text())
 
 STEERING = ["\x1b]0;pwn\x07", "\x1b[31m", "\x9b31m", "a\rb", "\x7f", "\x00", "\x0b\x0c", "\u0085"]
 MISLEADING = [
@@ -26,6 +29,11 @@ def test_what_steers_or_misleads_is_written_as_json_writes_it(text: str) -> None
     assert shown.isascii()
     assert shown.isprintable()
     assert json.loads(f'"{shown}"') == text
+
+
+@pytest.mark.parametrize(("text", "shown"), SAID["printable"])
+def test_the_dashboard_shows_the_same(text: str, shown: str) -> None:
+    assert printable(text) == shown
 
 
 @pytest.mark.parametrize("text", [*STEERING, *MISLEADING, "\ud800"])

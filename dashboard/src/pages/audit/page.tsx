@@ -5,7 +5,7 @@ import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { count, plural } from "../../logic/format.ts";
-import { nameOfPrincipal, originOf } from "../../logic/principals.ts";
+import { calledBy, originOf } from "../../logic/principals.ts";
 import { ActionButton, act } from "../../parts/actions.tsx";
 import { CopyAs, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
@@ -144,8 +144,7 @@ function Filters({ isFiltered }: { isFiltered: boolean }) {
   );
 }
 
-const whoDid = (row: AuditRow): string =>
-  (row.actor_kind !== "local" && row.actor_name) || nameOfPrincipal(`${row.actor_kind}:${row.actor_id}`);
+const whoDid = (row: AuditRow): string => calledBy(`${row.actor_kind}:${row.actor_id}`, row.actor_name);
 
 type NameOf = (row: AuditRow) => string | null;
 
@@ -155,11 +154,12 @@ function columns(look: (row: AuditRow) => void, nameOf: NameOf): readonly Column
     {
       id: "actor",
       title: "who",
-      width: "minmax(84px, 0.8fr)",
+      width: "minmax(84px, 1.3fr)",
       cell: (row) => (
         <a
+          class="audit-who"
           href={href("/audit", { actor: `${row.actor_kind}:${row.actor_id}` })}
-          title={originOf(row.actor_kind, row.actor_id)}
+          title={[whoDid(row), originOf(row.actor_kind, row.actor_id)].filter(Boolean).join(", ")}
         >
           {whoDid(row)}
         </a>
@@ -179,7 +179,7 @@ function columns(look: (row: AuditRow) => void, nameOf: NameOf): readonly Column
     {
       id: "subject",
       title: "to",
-      width: "minmax(120px, 2.4fr)",
+      width: "minmax(120px, 2fr)",
       cell: (row) => (
         <span class="audit-to">
           <Subject row={row} name={nameOf(row)} />

@@ -1,4 +1,5 @@
 // The rows of the audit, and where their subjects are.
+import { pageOf as pageOfMarked } from "../../logic/marks.ts";
 import type { Look } from "../../logic/status.ts";
 
 export interface AuditRow {
@@ -68,9 +69,21 @@ const PAGES: Record<string, string> = {
   worker: "/workers/",
   webhook: "/webhooks/",
 };
+/** The pages of those that have none of their own. */
+const LISTS: Record<string, string> = {
+  alert: "/alerts",
+  rules: "/alerts",
+  channel: "/notifications",
+  route: "/notifications",
+  key: "/keys",
+  service: "/system",
+};
 
 /** Return the page of what something was done to; null where it has none. */
 export function pageOf(row: { subject_kind: string; subject_id: string }): string | null {
+  const marked = row.subject_kind === "service" ? pageOfMarked(row.subject_id) : null;
+  if (marked) return marked.to;
+  if (Object.hasOwn(LISTS, row.subject_kind)) return LISTS[row.subject_kind]!;
   const page = Object.hasOwn(PAGES, row.subject_kind) ? PAGES[row.subject_kind] : undefined;
   return page && row.subject_id ? page + encodeURIComponent(row.subject_id) : null;
 }

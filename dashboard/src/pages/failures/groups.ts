@@ -13,6 +13,8 @@ export interface Group {
   sample_task_ids: string[];
   /** It began after `new_since`, and none like it had failed in the week before. */
   is_new: boolean;
+  /** The minute in which the first failed, of one that is new. */
+  first_failed_at: string | null;
   by_worker: ByWorker;
 }
 
@@ -22,6 +24,14 @@ export interface Failures {
   interval: "hourly" | "daily";
   new_since: string;
   groups: Group[];
+}
+
+/** Return since when those fail that are new, or one of them; null where none is. */
+export function newSince(found: Failures, groups: readonly Group[] = found.groups): number | null {
+  const begun = groups
+    .filter((one) => one.is_new)
+    .map((one) => Date.parse(one.first_failed_at ?? found.new_since));
+  return begun.length > 0 ? Math.min(...begun) : null;
 }
 
 const HOUR = 3_600_000;

@@ -19,7 +19,7 @@ import { Ago, stillClock } from "../../parts/time.tsx";
 import { Where } from "../../parts/where.tsx";
 import { href } from "../../router.ts";
 import { Canary } from "./canary.tsx";
-import { type Failures, filled, type Group, tasksOf, withoutClass } from "./groups.ts";
+import { type Failures, filled, type Group, newSince, tasksOf, withoutClass } from "./groups.ts";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -90,13 +90,14 @@ function verdict(found: Failures, hours: number): string {
   if (all === 0) return none(`${WORDS.none} in ${when}.`);
   const top = found.groups[0]!;
   const fresh = found.groups.filter((group) => group.is_new).length;
+  const begun = newSince(found);
   const share = (100 * top.count) / all;
   const most =
     found.groups.length === 1
       ? `, all with ${top.error} in ${top.task_name ?? WORDS.anonymous}`
       : `, ${percent(share)} of them with ${top.error} in ${top.task_name ?? WORDS.anonymous}`;
-  const at = hour(Date.parse(found.new_since), stillClock());
-  const since = fresh === 0 ? "" : ` ${plural(fresh, "kind is", "kinds are")} new since ${at}.`;
+  const since =
+    begun === null ? "" : ` ${plural(fresh, "kind is", "kinds are")} new since ${hour(begun, stillClock())}.`;
   return `${plural(all, "task")} failed in ${when}${most}.${since}`;
 }
 
@@ -113,17 +114,18 @@ function GroupRow({
 }) {
   const name = group.task_name;
   const counts = filled(found, group);
+  const begun = newSince(found, [group]);
   return (
     <li class="failure">
       <div class="failure-what">
         <a class="quiet" href={href("/tasks", tasksOf(found, group))}>
           <b class="mono">{group.error}</b>
         </a>
-        {group.is_new && (
+        {begun !== null && (
           <span title={WORDS.freshWhy}>
             <Status
               look={{
-                word: `${WORDS.fresh} ${hour(Date.parse(found.new_since), stillClock())}`,
+                word: `${WORDS.fresh} ${hour(begun, stillClock())}`,
                 tone: "failed",
                 shape: "warning",
               }}
@@ -158,9 +160,11 @@ function GroupRow({
         </p>
       )}
       <p class="muted failure-when">
-        first in the {found.interval === "hourly" ? "hour" : "day"} from{" "}
-        <span class="num">{hour(Date.parse(group.first_seen), stillClock())}</span> · last{" "}
-        <Ago at={group.last_seen} />
+        {group.first_failed_at
+          ? "first at"
+          : `first in the ${found.interval === "hourly" ? "hour" : "day"} from`}{" "}
+        <span class="num">{hour(Date.parse(group.first_failed_at ?? group.first_seen), stillClock())}</span> ·
+        last <Ago at={group.last_seen} />
         <Where before=" · " by={group.by_worker} failures={group.count} />
       </p>
       <div class="actions">

@@ -2,11 +2,12 @@
 import { useData } from "../../api/query.ts";
 import type { Trends } from "../../api/types.ts";
 import type { ByWorker } from "../../logic/failing-workers.ts";
-import { count, plural } from "../../logic/format.ts";
+import { count, hour, plural } from "../../logic/format.ts";
 import { Sparkline } from "../../parts/figure.tsx";
 import { Lead } from "../../parts/lead.tsx";
 import { none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
+import { stillClock } from "../../parts/time.tsx";
 import { Where } from "../../parts/where.tsx";
 import { href } from "../../router.ts";
 import type { NameDetail } from "../names/types.ts";
@@ -54,6 +55,7 @@ interface Group {
   task_name: string | null;
   count: number;
   series: { bucket: string; count: number }[];
+  first_failed_at: string | null;
   by_worker: ByWorker;
 }
 
@@ -96,6 +98,11 @@ export function Failures({ name, failed }: { name: string; failed: number }) {
                   {count(group.count)}
                 </span>
                 <span class="muted">
+                  {group.first_failed_at && (
+                    <span class="num">
+                      new since {hour(Date.parse(group.first_failed_at), stillClock())}{" "}
+                    </span>
+                  )}
                   <Where by={group.by_worker} failures={group.count} />
                 </span>
               </li>

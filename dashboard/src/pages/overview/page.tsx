@@ -17,7 +17,7 @@ import type {
   Trends,
 } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
-import { about, count, duration, NONE, percent, perMinute } from "../../logic/format.ts";
+import { about, count, duration, hour, NONE, percent, perMinute } from "../../logic/format.ts";
 import { isHeardBy } from "../../logic/outage.ts";
 import { endsOf } from "../../logic/pace.ts";
 import { asHeard, beside, byNeed, courseOf, emptyIn, isUnserved, takersOf } from "../../logic/queues.ts";
@@ -36,7 +36,7 @@ import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { AsOf, Empty, Limits, none, Shown } from "../../parts/states.tsx";
 import { Status } from "../../parts/status.tsx";
-import { Ago, clock } from "../../parts/time.tsx";
+import { Ago, clock, stillClock } from "../../parts/time.tsx";
 import { go, href } from "../../router.ts";
 import type { Worker } from "../workers/types.ts";
 import type { WorkflowRow } from "../workflow/types.ts";
@@ -382,6 +382,12 @@ function Failing({ groups }: { groups: readonly FailureGroup[] }) {
             <span class="muted">in {one.task_name ?? WORDS.anonymous}</span>
           </a>
           <span class="end num">
+            {one.first_failed_at && (
+              <span class="muted">
+                since {hour(Date.parse(one.first_failed_at), stillClock())}
+                {" · "}
+              </span>
+            )}
             {count(one.count)} <span class="muted">{percent((100 * one.count) / all)}</span>
           </span>
         </li>

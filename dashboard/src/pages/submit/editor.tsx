@@ -1,6 +1,7 @@
 // A field for JSON: plain text with numbers of lines, read while it is written.
 import { useId, useRef } from "preact/hooks";
 import type { Parsed } from "../../logic/draft.ts";
+import { printable } from "../../logic/printable.ts";
 import { Icon } from "../../parts/icons.tsx";
 
 const MOST_LINES = 28;
@@ -50,7 +51,7 @@ export function JsonField({
           spellcheck={false}
           autoCapitalize="off"
           autoComplete="off"
-          value={text}
+          value={printable(text)}
           aria-invalid={problem ? true : undefined}
           aria-describedby={`${id}-said`}
           onInput={(event) => onInput(event.currentTarget.value)}

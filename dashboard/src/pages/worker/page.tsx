@@ -10,6 +10,7 @@ import { celeriac } from "../../logic/curl.ts";
 import { count, percent, perMinute, plural } from "../../logic/format.ts";
 import { isHeardBy } from "../../logic/outage.ts";
 import {
+  askedOf,
   deadlineOf,
   isStray,
   isThere,
@@ -26,7 +27,7 @@ import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { Receipt } from "../../parts/receipt.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { TaskStatus } from "../../parts/status.tsx";
-import { clock, Lasting } from "../../parts/time.tsx";
+import { clock, Lasting, stillClock } from "../../parts/time.tsx";
 import { params as address, go, href, setParams } from "../../router.ts";
 import {
   AskCapacity,
@@ -39,7 +40,7 @@ import {
   WorkerStatus,
 } from "../workers/actions.tsx";
 import type { Drain, Worker, WorkerDetail } from "../workers/types.ts";
-import { AboutIt, History, Wanted } from "./told.tsx";
+import { AboutIt, History, useHistory, Wanted } from "./told.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
 
@@ -91,6 +92,7 @@ function Whole({ worker }: { worker: WorkerDetail }) {
   });
   const lostCount = lost.value?.total ?? 0;
   const shownDrain = wasDrained && !drain.error ? drain.value : undefined;
+  const asker = askedOf(worker, useHistory(worker).value?.data, stillClock());
   useKeys({ y: { does: "copy the id", run: () => copy(worker.worker_id) } });
   return (
     <>
@@ -102,7 +104,7 @@ function Whole({ worker }: { worker: WorkerDetail }) {
             <WorkerStatus worker={worker} /> <span>{worker.hostname}</span>
           </span>
         }
-        lead={sentenceOfWorker(worker, shownDrain, clock.value.now, lostCount)}
+        lead={sentenceOfWorker(worker, shownDrain, clock.value.now, lostCount, asker)}
       >
         {lostCount > 0 && (
           <a class="button primary" href={href("/tasks", lostTasks)}>

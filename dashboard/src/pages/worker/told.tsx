@@ -1,6 +1,7 @@
 // What a worker says of itself beside what is wanted of it, and what has become of it.
 import { useData } from "../../api/query.ts";
 import { sentenceOfEntry, wishesOf } from "../../logic/workers.ts";
+import { By } from "../../parts/by.tsx";
 import { Id } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { Facts, Section } from "../../parts/page.tsx";
@@ -97,8 +98,12 @@ export function AboutIt({ worker }: { worker: WorkerDetail }) {
 
 const EVENTS = { on: "sent", off: WORDS.muteWhy, unknown: "not known whether they are sent" } as const;
 
+/** What became of it and what was asked of it, the newest first. */
+export const useHistory = (worker: WorkerDetail) =>
+  useData<{ data: HistoryEntry[] }>(`${pathOf(worker)}/history`, { topics: TOPICS });
+
 export function History({ worker }: { worker: WorkerDetail }) {
-  const history = useData<{ data: HistoryEntry[] }>(`${pathOf(worker)}/history`, { topics: TOPICS });
+  const history = useHistory(worker);
   return (
     <Section title={WORDS.history} note={WORDS.historyNote} flush>
       <Shown data={history}>
@@ -116,7 +121,11 @@ export function History({ worker }: { worker: WorkerDetail }) {
                     {sentenceOfEntry(entry)}
                     {entry.reason && <span class="muted"> {entry.reason}</span>}
                   </span>
-                  {entry.by && <span class="end muted clip">{entry.by}</span>}
+                  {entry.by && (
+                    <span class="end muted clip">
+                      <By label={entry.by} name={entry.by_name} />
+                    </span>
+                  )}
                 </li>
               ))}
             </ul>

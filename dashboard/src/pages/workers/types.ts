@@ -61,6 +61,8 @@ export interface HistoryEntry {
     | "drained"
     | "queue_taken_on";
   by: string | null;
+  /** How he was called then. */
+  by_name: string | null;
   reason: string | null;
   capacity: number | null;
   queue_name: string | null;

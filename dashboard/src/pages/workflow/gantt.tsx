@@ -1,8 +1,9 @@
 // When each step waited and ran, on one axis of time: hollow while it waited for a worker, solid while it ran. Long
 // stretches in which nothing did are cut out of it.
 import { useMemo, useState } from "preact/hooks";
-import { duration, plural } from "../../logic/format.ts";
+import { duration, momentOf, plural } from "../../logic/format.ts";
 import { axisOf, placedOn, type Seen, type Span } from "../../logic/idle.ts";
+import { dueOf } from "../../logic/lengths.ts";
 import { hasEnded, lookOf } from "../../logic/status.ts";
 import { heldBy } from "../../logic/workflow.ts";
 import { Cuts, Labels } from "../../parts/axis.tsx";
@@ -16,7 +17,7 @@ import type { StepDetail, Workflow } from "./types.ts";
 const MOST_ZOOM = 64;
 const MANY = 40;
 
-const at = (text: string | null): number | null => (text ? Date.parse(text) : null);
+const at = (text: string | null): number | null => (text ? momentOf(text) : null);
 
 export function Gantt({ workflow }: { workflow: Workflow }) {
   const [zoom, setZoom] = useState(1);
@@ -121,7 +122,7 @@ function inOrder(steps: readonly StepDetail[]) {
 
 /** From when a step waited for a worker until it ended. */
 function spanOf(step: StepDetail, end: number): Span {
-  const from = Math.max(at(step.created_at)!, at(step.scheduled_at) ?? 0);
+  const from = momentOf(dueOf(step)!);
   const isOpen = step.status === "RUNNING" || step.status === "PENDING";
   return { from, to: at(step.completed_at) ?? (isOpen ? end : (at(step.started_at) ?? from)) };
 }

@@ -12,6 +12,7 @@ import {
   type Before,
   proofOfRun,
   proofOfWorkflowCancel,
+  retriedAfter,
   sentenceOfWorkflow,
   tookOf,
 } from "../../logic/workflow.ts";
@@ -155,7 +156,12 @@ function Whole({ workflow }: { workflow: Workflow }) {
         <span>
           started <Ago at={workflow.created_at} />
         </span>
-        {isOver && <span class="num">took {duration(tookOf(workflow, 0).seconds)}</span>}
+        {isOver && (
+          <span class="num">
+            took {duration(tookOf(workflow, 0).seconds)}
+            {retriedAfter(workflow.retry_pause_seconds)}
+          </span>
+        )}
         <span>{workflow.on_failure === "stop" ? "stops at a failure" : "goes on after a failure"}</span>
         {workflow.original_workflow_id && (
           <span>

@@ -11,6 +11,8 @@ export interface WorkflowRow {
   started_at: string | null;
   completed_at: string | null;
   duration_seconds: number | null;
+  /** In which it had ended, and nobody had retried it yet. */
+  retry_pause_seconds: number;
   step_count: number;
   unfinished_steps: number;
   cancel_requested: boolean;
@@ -47,6 +49,7 @@ export interface WorkflowGraph {
   critical_path_leads_to: "failure" | "now" | "end" | "nothing_yet";
   critical_path_seconds: number;
   critical_path_waited_seconds: number;
+  critical_path_retry_pause_seconds: number;
 }
 
 export interface WorkflowEvent {

@@ -8,7 +8,7 @@ SILENT = Heard(online=False, online_at=None, goodbye_at=None, last_sign_at=None,
 
 def test_what_was_asked_and_what_was_heard_stand_in_one_order() -> None:
     requests = [
-        Request(after(30), "worker.resize", "api_key:k", "more load", capacity=8),
+        Request(after(30), "worker.resize", "api_key:k", "more load", capacity=8, by_name="ann"),
         Request(after(10), "worker.drain", "local"),
         Request(after(5), "worker.something_new", "local"),
     ]
@@ -16,7 +16,7 @@ def test_what_was_asked_and_what_was_heard_stand_in_one_order() -> None:
         online=True, online_at=after(20), goodbye_at=after(15), last_sign_at=after(40), drained_at=after(15.5)
     )
     assert history(requests, heard) == [
-        HistoryEntry(after(30), WorkerEvent.RESIZE_ASKED, "api_key:k", "more load", 8),
+        HistoryEntry(after(30), WorkerEvent.RESIZE_ASKED, "api_key:k", "more load", 8, by_name="ann"),
         HistoryEntry(after(20), WorkerEvent.ONLINE),
         HistoryEntry(after(15), WorkerEvent.OFFLINE),
         HistoryEntry(after(15), WorkerEvent.DRAINED),

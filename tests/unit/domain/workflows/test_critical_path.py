@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
-from domain.workflows.critical_path import CriticalPath, LeadsTo, critical_path, seconds_waited
+from domain.workflows.critical_path import CriticalPath, LeadsTo, critical_path, idle_times
+from domain.workflows.pauses import Pause
 from domain.workflows.steps import StepStatus
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -64,23 +65,58 @@ def test_before_anything_has_run_it_is_the_path_with_most_steps() -> None:
     assert found(CHAIN, "SSSS") == ([0, 1, 2, 3], LeadsTo.NOTHING_YET)
 
 
+def at(second: float) -> datetime:
+    return NOON + timedelta(seconds=second)
+
+
+def waited(
+    parents: tuple[tuple[int, ...], ...],
+    *,
+    seconds: dict[int, float],
+    asked: dict[int, float],
+    ended: dict[int, float],
+    due: dict[int, float] | None = None,
+    paused: tuple[tuple[float, float], ...] = (),
+) -> dict[int, tuple[float, float]]:
+    idle = idle_times(
+        parents,
+        seconds=seconds,
+        asked_at={position: at(second) for position, second in asked.items()},
+        due_at={position: at(second) for position, second in (due or {}).items()},
+        ended_at={position: at(second) for position, second in ended.items()},
+        pauses=[Pause(at(begin), at(end)) for begin, end in paused],
+    )
+    return {position: (one.waited, one.paused) for position, one in idle.items()}
+
+
 def test_a_step_waits_from_the_end_of_the_last_that_it_needs() -> None:
-    asked = {0: NOON, 1: NOON + timedelta(seconds=4), 2: NOON + timedelta(seconds=9)}
-    ended = {0: NOON + timedelta(seconds=3), 1: NOON + timedelta(seconds=8), 2: NOON + timedelta(seconds=10)}
-    waited = seconds_waited(((), (0,), (0, 1)), seconds={0: 1.0, 1: 2.0}, asked_at=asked, ended_at=ended)
-    assert waited == {0: 2.0, 1: 3.0, 2: 2.0}
+    asked, ended = {0: 0.0, 1: 4.0, 2: 9.0}, {0: 3.0, 1: 8.0, 2: 10.0}
+    found = waited(((), (0,), (0, 1)), seconds={0: 1.0, 1: 2.0}, asked=asked, ended=ended)
+    assert found == {0: (2, 0), 1: (3, 0), 2: (2, 0)}
+
+
+def test_a_step_that_was_to_run_later_waits_from_then() -> None:
+    found = waited(((), (0,)), seconds={}, asked={0: 0, 1: 1}, ended={0: 1, 1: 12}, due={0: 0, 1: 10})
+    assert found == {0: (1, 0), 1: (2, 0)}
+
+
+def test_what_lies_between_a_failure_and_a_retry_is_not_waited() -> None:
+    pauses = ((4, 104), (106, 206))
+    found = waited(((), (0,)), seconds={0: 1, 1: 1}, asked={0: 0, 1: 206}, ended={0: 2, 1: 208}, paused=pauses)
+    assert found == {0: (1, 0), 1: (5, 200)}
+    assert waited(((),), seconds={0: 1}, asked={0: 104}, ended={0: 106}, paused=pauses) == {0: (1, 0)}
 
 
 def test_what_steps_waited_and_ran_is_the_time_until_the_last_of_them_ended() -> None:
-    ended = {position: NOON + timedelta(seconds=second) for position, second in enumerate((3, 20, 5, 31))}
+    ended = dict(enumerate((3.0, 20.0, 5.0, 31.0)))
     parents, seconds = ((), (0,), (0,), (1, 2)), {0: 1.0, 1: 1.0, 2: 2.0, 3: 1.0}
-    waited = seconds_waited(parents, seconds=seconds, asked_at=dict.fromkeys(range(4), NOON), ended_at=ended)
-    took = {position: seconds[position] + waited[position] for position in seconds}
-    path = critical_path(parents, [StepStatus.COMPLETED] * 4, seconds=took, ended_at=ended)
+    idle = waited(parents, seconds=seconds, asked=dict.fromkeys(range(4), 0.0), ended=ended)
+    took = {position: seconds[position] + idle[position][0] for position in seconds}
+    ends = {position: at(second) for position, second in ended.items()}
+    path = critical_path(parents, [StepStatus.COMPLETED] * 4, seconds=took, ended_at=ends)
     assert (list(path.positions), sum(took[position] for position in path.positions)) == ([0, 1, 3], 31)
 
 
 def test_what_became_no_task_or_has_no_end_waited_for_nobody_knows_how_long() -> None:
-    assert seconds_waited(CHAIN, seconds={}, asked_at={1: NOON}, ended_at={0: NOON}) == {}
-    early = {0: NOON + timedelta(seconds=5), 1: NOON}
-    assert seconds_waited(CHAIN, seconds={}, asked_at={1: NOON}, ended_at=early) == {1: 0.0}
+    assert waited(CHAIN, seconds={}, asked={1: 0}, ended={0: 0}) == {}
+    assert waited(CHAIN, seconds={}, asked={1: 0}, ended={0: 5, 1: 0}) == {1: (0, 0)}
