@@ -7,12 +7,11 @@ import { isLimited, may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { cancellable, restOf } from "../../logic/cancels.ts";
-import { celeriac } from "../../logic/curl.ts";
 import { filtersOfParams, paramsOfFilters, queryOf } from "../../logic/filters.ts";
 import { count, plural } from "../../logic/format.ts";
 import { type Made, type Outcome, outcomeOf } from "../../logic/many.ts";
 import { act, actOnEach, Confirm } from "../../parts/actions.tsx";
-import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
+import { asCeleriac, asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Grid, SelectionBar } from "../../parts/grid.tsx";
 import { useHeld } from "../../parts/held.tsx";
@@ -333,7 +332,9 @@ function Nothing({ hasFilter }: { hasFilter: boolean }) {
       <Empty title={none(WORDS.noTasks)} icon="inbox">
         {may("submit") && (
           <>
-            <p class="mono">{celeriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}</p>
+            <p class="mono">
+              {asCeleriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}
+            </p>
             <a href={href("/submit")}>Submit one</a>
           </>
         )}

@@ -5,7 +5,6 @@ import { pulse } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows, WorkerFigures } from "../../api/types.ts";
-import { celeriac } from "../../logic/curl.ts";
 import { count, NONE, percent, perMinute, plural } from "../../logic/format.ts";
 import { byNeed, isThere, keptFor, loadOf, sentenceOfFleet } from "../../logic/workers.ts";
 import { ActionButton, actOnEach, Confirm } from "../../parts/actions.tsx";
@@ -41,7 +40,7 @@ export default function Page(_props: PageProps) {
         lead={workers.value && sentenceOfFleet(workers.value.data)}
         state={workers.value?.data.some(isThere) === false ? "▲" : ""}
       >
-        <CopyAs command={{ path: "/workers", cli: celeriac("workers", "list") }} />
+        <CopyAs command={{ path: "/workers", cli: ["workers", "list"] }} />
       </PageHead>
       <Shown data={workers} lines={6}>
         {(shown) =>
