@@ -141,6 +141,7 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
     id: "waiting",
     title: WORDS.waiting,
     width: "minmax(72px, 1.4fr)",
+    narrow: "named",
     cell: (one) => <Depth queue={one} most={most} isOfMirror={isOfMirror} />,
   },
   {
@@ -148,6 +149,7 @@ const columnsOf = (most: number, isOfMirror: boolean): Column<QueueRow>[] => [
     title: "oldest",
     width: "84px",
     align: "end",
+    narrow: "named",
     cell: (one) =>
       one.oldest_waiting_at ? <Lasting from={one.oldest_waiting_at} /> : <span class="muted">–</span>,
   },
