@@ -5,6 +5,7 @@ The classes that the whole system knows are in `domain/errors.py`; those below o
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Self
 
 import redis.exceptions
 import sqlalchemy.exc
@@ -85,6 +86,11 @@ class MethodNotAllowed(CeleriacError):
     """This path does not take this method."""
 
     code = "METHOD_NOT_ALLOWED"
+
+    @classmethod
+    def but(cls, method: str, methods: str) -> Self:
+        """The error for a path that takes these methods, and not the one asked for."""
+        return cls(f"This path takes {methods}, not {method}.")
 
 
 class BodyTooLarge(CeleriacError):

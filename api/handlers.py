@@ -72,9 +72,11 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     """Starlette's and FastAPI's own: 404 and 405."""
     assert isinstance(error, HTTPException)
     error_class = _BY_STATUS.get(error.status_code, InternalError)
-    response = error_response(error_class(), request.scope)
-    if error_class is MethodNotAllowed and (methods := _allowed_methods(request)):
-        response.headers["Allow"] = ", ".join(methods)
+    methods = ", ".join(_allowed_methods(request)) if error_class is MethodNotAllowed else ""
+    if not methods:
+        return error_response(error_class(), request.scope)
+    response = error_response(MethodNotAllowed.but(request.method, methods), request.scope)
+    response.headers["Allow"] = methods
     return response
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 import background
 from cli.addresses import Addresses
-from cli.options import DEFAULT_URL
+from cli.options import DEFAULT_URL, command_at
 from cli.supervisor import ChildState, Supervisor
 from cli.terminal import line_of
 from domain.sentences import plural
@@ -85,9 +85,8 @@ class Board:
         hints = [f"What each prints is in {self.settings.data}/logs. Ctrl-C stops all of it."]
         if self.head == "ready":
             url = self.addresses.api_url if self.addresses else DEFAULT_URL
-            option = "" if url == DEFAULT_URL else f" --url {url}"
-            hints.append(f"`celeriac demo{option}` fills it with a shop to look at.")
-            hints.append(f"`celeriac top{option}` shows it in a terminal.")
+            hints.append(f"{command_at(url, 'demo')} fills it with a shop to look at.")
+            hints.append(f"{command_at(url, 'top')} shows it in a terminal.")
         return [Text(hint, style="dim") for hint in hints]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from uuid import UUID
 
 MAX_ID_BYTES = 1_024
 """The longest id of a task, in UTF-8. Two of them stand in one row of an index, which holds 2.7 kB."""
@@ -13,6 +14,12 @@ LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
 def fits(task_id: str) -> bool:
     """Whether a task may have this id here."""
     return len(task_id) <= MAX_ID_BYTES and (task_id.isascii() or len(task_id.encode()) <= MAX_ID_BYTES)
+
+
+def ids_beginning(text: str) -> tuple[UUID, UUID]:
+    """Return the least and the greatest UUID that begins with these hexadecimal digits, wherever their dashes are."""
+    digits = text.replace("-", "")
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
 def shown_name(name: str) -> str:

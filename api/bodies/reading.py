@@ -263,7 +263,9 @@ def _parse(body: bytes) -> Any:
         return json.loads(body, parse_int=_parse_int) if is_slow else json.loads(body)
     except json.JSONDecodeError as error:
         raise InvalidRequest.of_field(BODY, f"not valid JSON: {error.msg} at character {error.pos}") from None
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise InvalidRequest.of_field(BODY, "nested too deeply to be read") from None
+    except ValueError:
         raise InvalidRequest("The request body is not valid JSON.", errors=((BODY, "not valid JSON"),)) from None
 
 

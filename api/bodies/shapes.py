@@ -25,6 +25,10 @@ TOGETHER = 20
 MAX_UNKNOWN_KEYS = 20
 """How many unknown keys of one object pydantic is left to name."""
 
+_NO_OBJECT = "Input should be an object"
+_IN_WORDS = {kind: _NO_OBJECT for kind in ("model_type", "model_attributes_type", "dataclass_type", "dict_type")}
+"""What is said in place of pydantic's own words, which name our classes or Python's."""
+
 Place = tuple[str | int, ...]
 Shape = Union["ObjectShape", "ListShape"]
 
@@ -139,7 +143,7 @@ def field_name(place: Iterable[str | int]) -> str:
 
 def message_of(problem: Mapping[str, Any]) -> str:
     """Return what one of pydantic's errors says."""
-    message: str = problem["msg"]
+    message: str = _IN_WORDS.get(problem["type"]) or problem["msg"]
     return message.removeprefix("Value error, ")
 
 

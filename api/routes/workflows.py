@@ -62,6 +62,7 @@ from store.queries.workflows.documents import WorkflowFilter
 
 MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
 MAX_EVENT_TYPES = 20
+ID_PREFIX = "^([0-9a-fA-F]-?){1,32}$"
 
 router = api_router("/workflows", tag="workflows")
 
@@ -135,13 +136,14 @@ async def list_workflows(
     *,
     status: Annotated[list[WorkflowStatus], Query(description="May repeat.")] = [],  # noqa: B006  FastAPI copies it
     name: Annotated[Name | None, Query(description="The whole name.")] = None,
+    id_prefix: Annotated[str | None, Query(pattern=ID_PREFIX, description="What the id begins with.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
     cursor: PageCursor = None,
     rows: RowsShown = Rows.BOTH,
 ) -> WorkflowPage | Response:
     """Workflows that match, newest first."""
-    filters = WorkflowFilter(tuple(dict.fromkeys(status)), name, sight)
+    filters = WorkflowFilter(tuple(dict.fromkeys(status)), name, id_prefix, sight)
     after = decode_uuid_cursor(cursor) if cursor else None
     total, is_exact, stored = await documents.list_workflows(
         connection, filters, limit=limit, offset=offset, after=after

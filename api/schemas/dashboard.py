@@ -10,6 +10,7 @@ from pydantic import Field
 
 from api.schemas.base import ResponseModel
 from api.schemas.pages import Page
+from api.version import RELEASE
 from domain.rollups import Measure
 from domain.workers.figures import Ends, uptime_seconds, utilization
 from domain.workers.status import WorkerStatus, hostname
@@ -56,6 +57,7 @@ class SystemStats(ResponseModel):
         "handed to it and not heard of since; tasks of other publishers are then missing."
     )
     queues: list[QueueDepth] = Field(description="Every queue that a task names or an online worker consumes.")
+    version: str = Field(RELEASE, description="Of Celeriac; `GET /health` has that of the REST API.", examples=[RELEASE])
 
     @classmethod
     def of(

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cli.client import Client
+from cli.demo.patience import PatientClient
 from cli.demo.run import keep_open, open_shop, refuse_foreign
-from cli.options import DEFAULT_URL, Url
+from cli.options import DEFAULT_URL, Url, command_at
 from cli.terminal import print_text
 from domain.server_urls import mask_url
 
@@ -24,11 +24,11 @@ def command(
     url: Url = DEFAULT_URL,
 ) -> None:
     """Open the shop, say where to look, and keep it open if asked."""
-    with Client(url) as client:
+    with PatientClient(url, tell=print_text) as client:
         if not anyway:
             refuse_foreign(client)
-        open_shop(client, tell=print_text)
-        print_text(f"Look: {mask_url(url).rstrip('/')}/ui/ or `celeriac top`")
+        open_shop(client, url=url, tell=print_text)
+        print_text(f"Look: {mask_url(url).rstrip('/')}/ui/ or {command_at(url, 'top')}")
         if minutes:
             print_text(f"Orders keep coming for {minutes} min; Ctrl-C closes the shop.")
             keep_open(client, minutes=minutes)

@@ -22,6 +22,7 @@ from cli.demo.shop import (
     wrong_payment,
 )
 from cli.errors import CliError
+from cli.options import command_at
 
 SIZE = 6
 FAILED_WAIT_SECONDS = 20.0
@@ -49,7 +50,7 @@ def refuse_foreign(client: Client) -> None:
         )
 
 
-def open_shop(client: Client, *, tell: Tell) -> None:
+def open_shop(client: Client, *, url: str, tell: Tell) -> None:
     """Submit a day's work, tell what became of it, and drain a worker if another stays."""
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     wrong = client.submit(wrong_payment(FIRST_ORDER))["task_id"]
@@ -66,9 +67,9 @@ def open_shop(client: Client, *, tell: Tell) -> None:
         "one runs for 90 s, one is due tomorrow, one is cancelled."
     )
     tell(f"Started the workflow {REPORT}: {FAN} payments side by side, of which one fails; {STOCK} completes.")
-    _replay(client, wrong, tell=tell)
+    tell(_replay(client, wrong, url=url))
     tell(_labels(client))
-    tell(_drain(client))
+    tell(_drain(client, url=url))
 
 
 def keep_open(client: Client, *, minutes: float) -> None:
@@ -83,12 +84,11 @@ def keep_open(client: Client, *, minutes: float) -> None:
         time.sleep(ROUND_SECONDS)
 
 
-def _replay(client: Client, task_id: str, *, tell: Tell) -> None:
-    if _until(lambda: client.task(task_id)["status"] == "FAILED", seconds=FAILED_WAIT_SECONDS):
-        client.replay(task_id)
-        tell(f"Replayed a payment that had failed: {task_id}.")
-    else:
-        tell("Nothing has been worked on yet: is a worker running? `celeriac workers list` tells.")
+def _replay(client: Client, task_id: str, *, url: str) -> str:
+    if not _until(lambda: client.task(task_id)["status"] == "FAILED", seconds=FAILED_WAIT_SECONDS):
+        return f"Nothing has been worked on yet: is a worker running? {command_at(url, 'workers', 'list')} tells."
+    client.replay(task_id)
+    return f"Replayed a payment that had failed: {task_id}."
 
 
 def _labels(client: Client) -> str:
@@ -100,14 +100,14 @@ def _labels(client: Client) -> str:
     return f"Nobody consumes the queue {LABELS}: its tasks wait to be noticed."
 
 
-def _drain(client: Client) -> str:
+def _drain(client: Client, *, url: str) -> str:
     active = sorted(str(worker["hostname"]) for worker in client.workers() if _may_be_drained(worker))
     if len(active) < 2:
         return "No worker was drained, for there is but one; after `celeriac up --workers 2` the demo drains one."
     client.drain(active[-1], None)
     return (
         f"Told {active[-1]} to drain: it ends what it runs and exits; "
-        f"until then `celeriac workers resume {active[-1]}` lets it work again."
+        f"until then {command_at(url, 'workers', 'resume', active[-1])} lets it work again."
     )
 
 

@@ -32,7 +32,7 @@ export function Frame({ route, children }: { route: Route | undefined; children:
   useKeys({
     "mod+k": { does: "find anything", run: () => (isPaletteOpen.value = true) },
     "?": { does: "these shortcuts", run: () => (isHelpOpen.value = true) },
-    p: { does: "pause or go on", run: togglePause },
+    p: { does: "pause this page, or resume it", run: togglePause },
     ".": { does: "refresh", run: refreshScreen },
     ...(may("submit") && { n: { does: "submit a task", run: () => go("/submit") } }),
     ...Object.fromEntries(
@@ -166,7 +166,7 @@ function LiveChip() {
       class="live"
       data-mode={state}
       onClick={state === "out" ? askForSignIn : togglePause}
-      title={state === "out" ? WORDS.signIn : isPaused.value ? "Go on (p)" : "Pause (p)"}
+      title={state === "out" ? WORDS.signIn : `${isPaused.value ? WORDS.resumePage : WORDS.pausePage}: p`}
       aria-pressed={isPaused.value}
     >
       {WORDS[state]}

@@ -13,5 +13,16 @@ test("the key is never in the command", () => {
     curl("POST", "http://h/api/v1/tasks/a%2Fb/cancel", undefined, true),
     'curl -sS -X POST -H "Authorization: Bearer $CELERIAC_API_KEY" http://h/api/v1/tasks/a%2Fb/cancel',
   );
-  assert.equal(celeriac("task", "a b"), "celeriac task 'a b'");
+});
+
+test("a command of the program says where the server is, unless that is where it asks by itself", () => {
+  const task = (server: string) => celeriac(server, ["task", "a b"]);
+  assert.equal(task("http://127.0.0.1:8000/"), "celeriac task 'a b'");
+  assert.equal(task("http://localhost:8000/"), "celeriac task 'a b'");
+  assert.equal(task("http://127.0.0.1:80001/"), "celeriac task 'a b' --url http://127.0.0.1:80001");
+  assert.equal(
+    task("https://example.com/tasks of ann/"),
+    "celeriac task 'a b' --url 'https://example.com/tasks of ann'",
+  );
+  assert.equal(celeriac("http://h:9000/", ["keys", "list"]), "celeriac keys list");
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { axisOf, placedOn, ticks, ticksOf } from "../src/logic/idle.ts";
+import { axisOf, clearOf, placedOn, ticks, ticksOf } from "../src/logic/idle.ts";
 
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
@@ -106,4 +106,13 @@ test("a bar is where its time is, and what is out of sight is not drawn", () => 
     width: "max(3px, 20%)",
   });
   assert.deepEqual(placedOn(seen, { from: 0, to: 20 }), { display: "none" });
+});
+
+test("labels stand clear of the beginning and of each other, however narrow the axis is", () => {
+  const labels = [0.2, 0.4, 0.6, 0.8, 1].map((at) => ({ at, seconds: at * 25 }));
+  const places = (pixels: number) => clearOf(labels, pixels).map((label) => label.at);
+  assert.deepEqual(places(1_000), [0.2, 0.4, 0.6, 0.8, 1]);
+  assert.deepEqual(places(340), [0.4, 0.6, 0.8, 1]);
+  assert.deepEqual(places(200), [0.8]);
+  assert.deepEqual(places(0), []);
 });

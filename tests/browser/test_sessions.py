@@ -129,6 +129,10 @@ def test_who_sees_one_queue_is_shown_and_asks_nothing_that_is_refused(closed: st
         for address in (*seen, "/workflows"):
             open_page(page, f"{closed}/ui{address}")
             expect(page.get_by_role("button", name=re.compile("^(Hold back|Save view|Mark|Set a)"))).to_have_count(0)
+        page.keyboard.press("Control+k")
+        page.keyboard.type("etl")
+        expect(page.get_by_role("option", name="etl", exact=True)).to_be_visible()
+        page.keyboard.press("Escape")
         # Nothing of it is taken for all that there is.
         expect(page.get_by_text("Your key sees only queue etl. There may be more")).to_be_visible()
         open_page(page, f"{closed}/ui/queues/pay")

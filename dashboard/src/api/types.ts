@@ -51,6 +51,7 @@ export interface Stats {
   parked: number;
   queue_depth_source: "broker" | "mirror";
   queues: { name: string; waiting: number; unacked: number }[];
+  version: string;
 }
 
 export interface Alert {

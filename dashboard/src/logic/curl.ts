@@ -15,7 +15,15 @@ export function curl(method: string, url: string, body?: string, needsKey = fals
   return parts.join(" ");
 }
 
-/** Return a `celeriac` command of these words. */
-export function celeriac(...words: string[]): string {
-  return ["celeriac", ...words.map(quoted)].join(" ");
+/** Commands that ask the API; the others look into the database, or start something. */
+const ASKING = new Set(
+  "demo doctor events notifications submit task top webhooks workers workflow".split(" "),
+);
+/** Where they ask if they are told nothing else. */
+const USUAL = /^http:\/\/(127\.0\.0\.1|localhost):8000\/?$/;
+
+/** Return a `celeriac` command of these words, as it has to be for the API at this address: never with a key in it. */
+export function celeriac(server: string, words: readonly string[]): string {
+  const where = ASKING.has(words[0] ?? "") && !USUAL.test(server) ? ["--url", server.replace(/\/$/, "")] : [];
+  return ["celeriac", ...[...words, ...where].map(quoted)].join(" ");
 }

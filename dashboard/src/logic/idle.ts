@@ -118,6 +118,19 @@ export function ticksOf(axis: TimeAxis, whole: Span, seen: Span, most: number): 
   });
 }
 
+/** How wide labels are, in pixels, with some room: the time at the beginning, and those that end at their place. */
+const LABEL_PX = { beginning: 76, tick: 48 };
+
+/** Return the labels that stand clear of each other on an axis so many pixels wide. */
+export function clearOf(labels: readonly Tick[], pixels: number): Tick[] {
+  let end = LABEL_PX.beginning;
+  return labels.filter((label) => {
+    if (label.at * pixels - LABEL_PX.tick < end) return false;
+    end = label.at * pixels;
+    return true;
+  });
+}
+
 /** Return places for labels of an axis, as times: about five, at whole units. */
 export function ticks(from: number, to: number, most: number): number[] {
   const steps = [

@@ -1,6 +1,7 @@
 // What stands below bars on an axis of time: its labels, and what is cut out of it.
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { duration, period, time } from "../logic/format.ts";
-import { type Seen, shareOf, ticksOf } from "../logic/idle.ts";
+import { clearOf, type Seen, shareOf, ticksOf } from "../logic/idle.ts";
 import { stillClock } from "./time.tsx";
 
 const clockAt = (moment: number) => time(new Date(moment).toISOString(), stillClock());
@@ -8,10 +9,18 @@ const clockAt = (moment: number) => time(new Date(moment).toISOString(), stillCl
 /** The time at which what is seen begins, and how long after that the rest is: `most` labels at most. */
 export function Labels({ seen, most }: { seen: Seen; most: number }) {
   const { axis, part, whole } = seen;
+  const line = useRef<HTMLSpanElement>(null);
+  const [pixels, setPixels] = useState(0);
+  useLayoutEffect(() => {
+    const watch = new ResizeObserver(([entry]) => setPixels(entry!.contentRect.width));
+    watch.observe(line.current!);
+    setPixels(line.current!.clientWidth);
+    return () => watch.disconnect();
+  }, []);
   return (
-    <span class="axis-labels">
+    <span class="axis-labels" ref={line}>
       <i style={{ left: 0, transform: "none" }}>{clockAt(axis.timeAt(part.from))}</i>
-      {ticksOf(axis, whole, part, most).map((tick) => (
+      {clearOf(ticksOf(axis, whole, part, most), pixels).map((tick) => (
         <i key={tick.at} style={{ left: `${tick.at * 100}%` }}>
           +{period(tick.seconds)}
         </i>

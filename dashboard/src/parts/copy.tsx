@@ -1,10 +1,10 @@
 // Copying: an id, a link, and every view and action as a command.
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { apiUrl, type Query } from "../api/client.ts";
+import { apiUrl, BASE, type Query } from "../api/client.ts";
 import { writeExact } from "../api/json.ts";
 import { me } from "../api/session.ts";
-import { curl } from "../logic/curl.ts";
+import { celeriac, curl } from "../logic/curl.ts";
 import { shortId } from "../logic/format.ts";
 import { fixedAt, looksBack } from "../logic/moments.ts";
 import { href, params, place } from "../router.ts";
@@ -74,8 +74,8 @@ export interface Command {
   path: string;
   query?: Query | URLSearchParams;
   body?: unknown;
-  /** The same as a command of the program, where there is one. */
-  cli?: string;
+  /** The words of the same as a command of the program, where there is one. */
+  cli?: readonly string[];
 }
 
 /** Return the command for a request of the API. */
@@ -84,6 +84,9 @@ export function asCurl(command: Command): string {
   const needsKey = me.peek() !== null && me.peek()!.kind !== "local";
   return curl(command.method ?? "GET", apiUrl(command.path, command.query), body, needsKey);
 }
+
+/** Return the command of the program with these words, for this server. */
+export const asCeleriac = (...words: string[]): string => celeriac(new URL("../", BASE).href, words);
 
 /** The menu that copies this view, or an action, as a command. `until`: the parameter that a link as of now ends by. */
 export function CopyAs({
@@ -102,7 +105,7 @@ export function CopyAs({
       items={[
         { label: "Copy as curl", key: "Y", run: () => copy(asCurl(command), "Copied as curl") },
         command.cli
-          ? { label: "Copy as celeriac", run: () => copy(command.cli!, "Copied as a command") }
+          ? { label: "Copy as celeriac", run: () => copy(asCeleriac(...command.cli!), "Copied as a command") }
           : null,
         link && { label: "Copy link", run: () => copy(location.href, "Link copied") },
         link &&

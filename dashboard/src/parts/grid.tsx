@@ -21,8 +21,9 @@ export interface Column<Row> {
   sort?: string;
   /** Left out while the grid is narrower than so many pixels. */
   from?: number;
-  /** Where the page is narrow: `title` is the first line of the card, `hide` is left out. */
-  narrow?: "title" | "hide";
+  /** Where the page is narrow: `title` is the first line of the card, `hide` is left out, `named` has its title before
+   * it. */
+  narrow?: "title" | "hide" | "named";
 }
 
 export interface GridProps<Row> {

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.at_rest import CannotOpen
 from domain.errors import ArgumentsNotRecorded
 from domain.filters import EXACT_TOTAL
+from domain.identities import ids_beginning
 from domain.sight import EVERYTHING, Sight
 from domain.submissions import Submission
 from domain.workflows.dag import Dag, invert
@@ -363,6 +364,8 @@ class WorkflowFilter:
 
     statuses: tuple[WorkflowStatus, ...] = ()
     name: str | None = None
+    id_prefix: str | None = None
+    """Hexadecimal digits and dashes."""
     sight: Sight = EVERYTHING
     """The workflows that exist for whoever asks."""
 
@@ -397,4 +400,6 @@ def _conditions(filters: WorkflowFilter) -> list[ColumnElement[bool]]:
         conditions.append(workflows.c.status.in_([status.value for status in filters.statuses]))
     if filters.name is not None:
         conditions.append(workflows.c.name == filters.name)
+    if filters.id_prefix is not None:
+        conditions.append(workflows.c.workflow_id.between(*ids_beginning(filters.id_prefix)))
     return conditions

@@ -225,6 +225,12 @@ def test_the_list_is_filtered_and_paged_newest_first(api: httpx.Client, settings
     page = get(api, "/workflows", limit=1, offset=1)
     assert ([row["name"] for row in page["data"]], page["total"], page["limit"]) == (["y"], 3, 1)
     assert get(api, "/workflows", name="nobody")["data"] == []
+    wanted = workflows[1]["workflow_id"]
+    for beginning in (wanted, wanted.replace("-", "").upper(), wanted[:-1]):
+        assert wanted in [row["workflow_id"] for row in get(api, "/workflows", id_prefix=beginning)["data"]]
+    assert get(api, "/workflows", id_prefix="f" * 32)["data"] == []
+    for other in ("", "xyz", wanted + "0", "-"):
+        assert api.get("/workflows", params={"id_prefix": other}).status_code == 400
 
 
 def test_a_walk_by_cursor_meets_every_workflow_once_whatever_is_started_meanwhile(

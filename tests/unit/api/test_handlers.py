@@ -115,6 +115,7 @@ async def test_a_wrong_method_is_a_405_that_names_the_methods_of_all_routes_of_t
     answer = await client.delete(f"{API_PREFIX}/faults/bug")
     assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert answer.headers["allow"] == "GET, POST"
+    assert answer.json()["detail"] == "This path takes GET, POST, not DELETE."
 
 
 async def test_a_trailing_slash_is_another_path(client: AsyncClient) -> None:

@@ -1,4 +1,8 @@
-from domain.identities import LEFT_OUT, MAX_ID_BYTES, MAX_NAME, Identity, combine, fits, shown_name
+from uuid import UUID
+
+import pytest
+
+from domain.identities import LEFT_OUT, MAX_ID_BYTES, MAX_NAME, Identity, combine, fits, ids_beginning, shown_name
 
 
 def test_what_one_event_left_out_is_taken_from_another() -> None:
@@ -35,3 +39,13 @@ def test_a_parent_is_taken_from_another_event_only_while_no_name_is_known() -> N
     child = Identity("1", task_name="add", parent_id="0")
     assert combine([nameless, child])["1"] == Identity("1", task_name="add", queue_name="math", parent_id="0")
     assert combine([named, child])["1"].parent_id is None, "another parent is that of what took its place"
+
+
+@pytest.mark.parametrize("text", ["0", "01a2", "01A2270d-", "01a2270d9d93", "01a2270d-9d93-769b-8979-fba3d8f2d6ad"])
+def test_an_id_lies_between_the_least_and_the_greatest_that_begin_as_it_does(text: str) -> None:
+    least, greatest = ids_beginning(text)
+    assert least <= UUID("01a2270d-9d93-769b-8979-fba3d8f2d6ad") <= greatest
+    digits = text.replace("-", "").lower()
+    assert least.hex.startswith(digits)
+    assert greatest.hex.startswith(digits)
+    assert UUID(int=least.int - 1 if least.int else greatest.int + 1).hex[: len(digits)] != digits

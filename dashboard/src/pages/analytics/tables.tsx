@@ -84,6 +84,7 @@ function Table({
     cell,
     sort: id,
     align: "end",
+    narrow: "named",
     width: "minmax(72px, 0.6fr)",
     ...more,
   });
@@ -144,16 +145,14 @@ function Table({
       }
       flush
     >
-      <div class="analytics-table">
-        <Grid
-          label={title}
-          rows={sorted}
-          columns={columns}
-          rowKey={(row) => row.key ?? ""}
-          sort={{ by, order, set: (next, way) => setParams({ [named]: `${next}-${way}` }) }}
-          onOpen={(row) => row.key !== null && go(`/${page}/${segment(row.key)}`)}
-        />
-      </div>
+      <Grid
+        label={title}
+        rows={sorted}
+        columns={columns}
+        rowKey={(row) => row.key ?? ""}
+        sort={{ by, order, set: (next, way) => setParams({ [named]: `${next}-${way}` }) }}
+        onOpen={(row) => row.key !== null && go(`/${page}/${segment(row.key)}`)}
+      />
     </Section>
   );
 }

@@ -43,7 +43,7 @@ export default function Page(_props: PageProps) {
         <ActionButton needs="admin" primary onClick={() => setParams({ make: "1" })}>
           <Icon name="plus" /> {isFirst ? WORDS.makeFirst : WORDS.make}
         </ActionButton>
-        <CopyAs command={{ path: "/api-keys", cli: "celeriac keys list" }} />
+        <CopyAs command={{ path: "/api-keys", cli: ["keys", "list"] }} />
       </PageHead>
       <Shown data={keys}>
         {(shown) => {

@@ -44,7 +44,7 @@ export default function Page(_props: PageProps) {
         lead={found && routes.value && verdict(found, routes.value.data)}
         state={failing > 0 ? `✕ ${failing}` : undefined}
       >
-        <CopyAs command={{ path: "/notifications/channels", cli: "celeriac notifications channels" }} />
+        <CopyAs command={{ path: "/notifications/channels", cli: ["notifications", "channels"] }} />
       </PageHead>
       <Section
         title={WORDS.channels}

@@ -31,6 +31,7 @@ import {
 } from "../../logic/verdict.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
+import { asCeleriac } from "../../parts/copy.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
@@ -427,7 +428,9 @@ function FirstTask({ verdict }: { verdict: Verdict }) {
             </button>
           )}
           <p class="muted">{WORDS.firstOr}</p>
-          <pre>celeriac submit celeriac.wordcount --args '["to be or not to be"]' --wait</pre>
+          <pre>
+            {asCeleriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]', "--wait")}
+          </pre>
         </section>
         <section>
           <h2>{WORDS.foreignTitle}</h2>

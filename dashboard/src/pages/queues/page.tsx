@@ -176,6 +176,7 @@ const columnsOf = (drawn: Drawn): Column<QueueRow>[] => [
     id: "waiting",
     title: WORDS.waiting,
     width: "minmax(72px, 1.4fr)",
+    narrow: "named",
     cell: (one) => <Depth queue={one} {...drawn} />,
   },
   {
@@ -183,6 +184,7 @@ const columnsOf = (drawn: Drawn): Column<QueueRow>[] => [
     title: "oldest",
     width: "84px",
     align: "end",
+    narrow: "named",
     cell: (one) =>
       one.oldest_waiting_at ? <Lasting from={one.oldest_waiting_at} /> : <span class="muted">–</span>,
   },

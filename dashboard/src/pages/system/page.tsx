@@ -4,7 +4,6 @@ import { pulse } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Component, Health, Resilience, Stats } from "../../api/types.ts";
-import { celeriac } from "../../logic/curl.ts";
 import { about, count, duration, percent } from "../../logic/format.ts";
 import { detailOf, meaningOf, nameOfPart, sentenceOfSystem } from "../../logic/system.ts";
 import { ActionButton } from "../../parts/actions.tsx";
@@ -37,7 +36,7 @@ export default function Page(_props: PageProps) {
         <ActionButton needs="operate" onClick={() => (isAsking.value = true)}>
           {WORDS.mark}
         </ActionButton>
-        <CopyAs command={{ path: "/resilience/summary", cli: celeriac("doctor") }} />
+        <CopyAs command={{ path: "/resilience/summary", cli: ["doctor"] }} />
       </PageHead>
       <Shown data={system} lines={6}>
         {(shown) => <Whole system={shown} stats={stats.value} />}
@@ -47,7 +46,7 @@ export default function Page(_props: PageProps) {
       </Section>
       <div class="columns">
         <Section title={WORDS.about} flush>
-          <About health={health.value} />
+          <About health={health.value} version={stats.value?.version} />
         </Section>
         <Section title={WORDS.more} flush>
           <More />
@@ -132,11 +131,12 @@ function Part({ part, down }: { part: Component; down: readonly string[] }) {
   );
 }
 
-function About({ health }: { health: Health | undefined }) {
+function About({ health, version }: { health: Health | undefined; version: string | undefined }) {
   return (
     <Facts
       of={[
-        ["Celeriac", health ? <span class="num">{health.version}</span> : "–"],
+        ["Celeriac", <span class="num">{version ?? "–"}</span>],
+        ["REST API", <span class="num">{health?.version ?? "–"}</span>],
         ["build", pulse.value?.build ? <code class="id">{pulse.value.build}</code> : "–"],
         ["health", health ? <Status of={health.status} plain /> : "–"],
         [

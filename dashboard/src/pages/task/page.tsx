@@ -5,7 +5,6 @@ import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows, TaskRow } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
-import { celeriac } from "../../logic/curl.ts";
 import { duration, period, plural } from "../../logic/format.ts";
 import { runOf, waitOf } from "../../logic/lengths.ts";
 import { proofOfCancel } from "../../logic/proof.ts";
@@ -150,7 +149,7 @@ function Whole({ task }: { task: Task }) {
             Compare <kbd>d</kbd>
           </button>
         )}
-        <CopyAs command={{ path, cli: celeriac("task", task.task_id) }} />
+        <CopyAs command={{ path, cli: ["task", task.task_id] }} />
         {canCancel && task.status === "RUNNING" && may("operate") && (
           <Menu
             label="More"

@@ -15,7 +15,7 @@ const show = (next: URLSearchParams, replace = false) => {
   go("/tasks", { query: next, replace });
 };
 
-export function FilterBar() {
+export function FilterBar({ onMore }: { onMore: () => void }) {
   const [text, setText] = useState(params.peek().get("search") ?? "");
   const field = useRef<HTMLInputElement>(null);
   useKeys({ "/": { does: "filter", run: () => field.current?.focus() } });
@@ -80,6 +80,9 @@ export function FilterBar() {
           <Icon name="close" />
         </button>
       )}
+      <button type="button" class="button tasks-more" aria-haspopup="dialog" onClick={onMore}>
+        {WORDS.filters}
+      </button>
     </div>
   );
 }

@@ -24,7 +24,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
   {
     id: "name",
     title: "name",
-    width: "minmax(100px, 1.8fr)",
+    width: "minmax(150px, 1.8fr)",
     sort: "task_name",
     narrow: "title",
     cell: (row) => (
@@ -37,7 +37,7 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     id: "error",
     title: "error",
     from: 720,
-    width: "minmax(120px, 2.6fr)",
+    width: "minmax(100px, 1.6fr)",
     narrow: "hide",
     cell: (row) => (
       <span class="muted" title={row.error ?? ""}>
@@ -82,9 +82,10 @@ const COLUMNS: readonly Column<TaskRow>[] = [
     id: "ran",
     title: "ran",
     from: 460,
-    width: "64px",
+    width: "76px",
     sort: "duration",
     align: "end",
+    narrow: "named",
     cell: (row) => <HowLong of={(now) => runOf(row, now)} small />,
   },
   {
@@ -134,10 +135,15 @@ const COLUMNS: readonly Column<TaskRow>[] = [
 const ALL = COLUMNS.map((column) => column.id);
 const USUAL = ALL.filter((id) => !["started", "ended", "priority", "id"].includes(id));
 
-/** Return the columns of an address: those that are named, however narrow it is; else the usual, as many as fit.
- * `held`: what marks hold back, which the status says. */
-export function shownColumns(named: string | null, held: HeldRead | undefined): readonly Column<TaskRow>[] {
-  const ids = chosenIds(named, ALL, USUAL);
+/** Return the columns of an address: those that are named, however narrow it is; else the usual, as many as fit, with
+ * errors only where a row has one. `held`: what marks hold back, which the status says. */
+export function shownColumns(
+  named: string | null,
+  rows: readonly TaskRow[],
+  held: HeldRead | undefined,
+): readonly Column<TaskRow>[] {
+  const hasErrors = named !== null || rows.some((row) => row.error);
+  const ids = chosenIds(named, ALL, USUAL).filter((id) => id !== "error" || hasErrors);
   const shown = COLUMNS.filter((column) => ids.includes(column.id)).map((column) =>
     column.id === "status"
       ? { ...column, cell: (row: TaskRow) => <TaskStatus task={row} held={held} plain /> }

@@ -7,12 +7,11 @@ import { isLimited, may } from "../../api/session.ts";
 import type { Page as Rows } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
 import { cancellable, restOf } from "../../logic/cancels.ts";
-import { celeriac } from "../../logic/curl.ts";
 import { filtersOfParams, paramsOfFilters, queryOf } from "../../logic/filters.ts";
 import { count, plural } from "../../logic/format.ts";
 import { type Made, type Outcome, outcomeOf } from "../../logic/many.ts";
 import { act, actOnEach, Confirm } from "../../parts/actions.tsx";
-import { asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
+import { asCeleriac, asCurl, CopyAs, copy, Id } from "../../parts/copy.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Grid, SelectionBar } from "../../parts/grid.tsx";
 import { useHeld } from "../../parts/held.tsx";
@@ -37,7 +36,7 @@ const MOST_SELECTED = 200;
 const selected = signal<ReadonlySet<string>>(new Set());
 /** What became of what was last done to the selected ones. */
 const outcome = signal<Outcome | null>(null);
-const asking = signal<"cancel" | "replay" | "save" | null>(null);
+const asking = signal<"cancel" | "replay" | "save" | "filters" | null>(null);
 
 export default function Page(_props: PageProps) {
   const query = queryOf(params.value);
@@ -98,7 +97,7 @@ export default function Page(_props: PageProps) {
           <CopyAs command={{ path: "/search/tasks", query: shown }} until="created_before" />
         </PageHead>
         {outcome.value && <ReceiptOfMany of={outcome.value} onClose={() => (outcome.value = null)} />}
-        <FilterBar />
+        <FilterBar onMore={() => (asking.value = "filters")} />
         <TimeBrush />
       </div>
       <div class="tasks-body" data-peek={peeked ? "" : undefined}>
@@ -133,7 +132,7 @@ export default function Page(_props: PageProps) {
               label={WORDS.title}
               fill
               rows={list.rows}
-              columns={shownColumns(params.value.get("columns"), held.value)}
+              columns={shownColumns(params.value.get("columns"), list.rows, held.value)}
               rowKey={(row) => row.task_id}
               isPast={(row) => list.past.has(row.task_id)}
               total={list.total}
@@ -191,6 +190,9 @@ export default function Page(_props: PageProps) {
         />
       )}
       {asking.value === "save" && <SaveView />}
+      {asking.value === "filters" && (
+        <Filters found={list.isLoading ? null : plural(list.total, "task", "tasks", list.isExact)} />
+      )}
     </>
   );
 }
@@ -296,6 +298,30 @@ function Views() {
   );
 }
 
+/** Views and what matches, where there is no room for them beside the list. */
+function Filters({ found }: { found: string | null }) {
+  const close = () => (asking.value = null);
+  return (
+    <Dialog
+      title={WORDS.filters}
+      onClose={close}
+      footer={
+        <>
+          <span class="spacer" />
+          <button type="button" class="button primary" onClick={close}>
+            {found === null ? WORDS.showThem : `Show ${found}`}
+          </button>
+        </>
+      }
+    >
+      <div class="tasks-filters">
+        <Views />
+        <FacetPanel />
+      </div>
+    </Dialog>
+  );
+}
+
 function SaveView() {
   const name = useSignal("");
   const close = () => (asking.value = null);
@@ -333,7 +359,9 @@ function Nothing({ hasFilter }: { hasFilter: boolean }) {
       <Empty title={none(WORDS.noTasks)} icon="inbox">
         {may("submit") && (
           <>
-            <p class="mono">{celeriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}</p>
+            <p class="mono">
+              {asCeleriac("submit", "celeriac.wordcount", "--args", '["to be or not to be"]')}
+            </p>
             <a href={href("/submit")}>Submit one</a>
           </>
         )}

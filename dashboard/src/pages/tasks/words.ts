@@ -15,5 +15,7 @@ export const WORDS = {
   columns: "Columns",
   peekEmpty: "This task is not there any more.",
   clear: "Clear all filters",
+  filters: "Filters",
+  showThem: "Show them",
   allEnded: "What has ended cannot be cancelled.",
 } as const;

@@ -50,7 +50,7 @@ export default function Page({ params: { id = "" } }: PageProps) {
         lead={shown && verdict(shown)}
       >
         {shown && <Actions webhook={shown} path={path} onDone={webhook.refresh} />}
-        <CopyAs command={{ path, cli: `celeriac webhooks deliveries ${id}` }} />
+        <CopyAs command={{ path, cli: ["webhooks", "deliveries", id] }} />
       </PageHead>
       <Shown data={webhook}>
         {(found) => (

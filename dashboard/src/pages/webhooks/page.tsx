@@ -33,7 +33,7 @@ export default function Page(_props: PageProps) {
         <ActionButton needs="admin" primary onClick={() => setParams({ make: "1" })}>
           <Icon name="plus" /> {WORDS.make}
         </ActionButton>
-        <CopyAs command={{ path: "/webhooks", cli: "celeriac webhooks list" }} />
+        <CopyAs command={{ path: "/webhooks", cli: ["webhooks", "list"] }} />
       </PageHead>
       <Shown data={webhooks}>
         {(shown) =>

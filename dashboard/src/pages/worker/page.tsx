@@ -6,7 +6,6 @@ import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows, TaskRow, WorkerFigures } from "../../api/types.ts";
 import { useKeys } from "../../keys.ts";
-import { celeriac } from "../../logic/curl.ts";
 import { count, percent, perMinute, plural } from "../../logic/format.ts";
 import { isHeardBy } from "../../logic/outage.ts";
 import {
@@ -112,7 +111,7 @@ function Whole({ worker }: { worker: WorkerDetail }) {
           </a>
         )}
         <Actions worker={worker} asked={asked} />
-        <CopyAs command={{ path, cli: celeriac("workers", "show", worker.hostname) }} />
+        <CopyAs command={{ path, cli: ["workers", "show", worker.hostname] }} />
       </PageHead>
       {isOffline && !worker.message && may("operate") && <p class="muted">{WORDS.keptWhy}</p>}
       {worker.message && !shownDrain && (

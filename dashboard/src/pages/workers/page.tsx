@@ -6,7 +6,6 @@ import { pulse } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import type { Page as Rows, WorkerFigures } from "../../api/types.ts";
-import { celeriac } from "../../logic/curl.ts";
 import { count, NONE, percent, perMinute, plural } from "../../logic/format.ts";
 import { isHeardBy } from "../../logic/outage.ts";
 import { asHeard, byNeed, isStray, isThere, keptFor, loadOf, sentenceOfFleet } from "../../logic/workers.ts";
@@ -45,7 +44,7 @@ export default function Page(_props: PageProps) {
         lead={known && sentenceOfFleet(known, stillClock())}
         state={known?.some(isThere) === false ? "▲" : ""}
       >
-        <CopyAs command={{ path: "/workers", cli: celeriac("workers", "list") }} />
+        <CopyAs command={{ path: "/workers", cli: ["workers", "list"] }} />
       </PageHead>
       <Shown data={workers} lines={6}>
         {(shown) =>

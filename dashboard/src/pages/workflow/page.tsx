@@ -5,7 +5,6 @@ import { newKey, segment } from "../../api/client.ts";
 import { useData } from "../../api/query.ts";
 import { may } from "../../api/session.ts";
 import { useKeys } from "../../keys.ts";
-import { celeriac } from "../../logic/curl.ts";
 import { count, duration, plural } from "../../logic/format.ts";
 import { hasEnded, lookOf } from "../../logic/status.ts";
 import {
@@ -149,7 +148,7 @@ function Whole({ workflow }: { workflow: Workflow }) {
             Replay
           </ActionButton>
         )}
-        <CopyAs command={{ path, cli: celeriac("workflow", "show", id) }} />
+        <CopyAs command={{ path, cli: ["workflow", "show", id] }} />
       </PageHead>
       <p class="workflow-id">
         <Id id={id} whole />

@@ -75,6 +75,7 @@ const COLUMNS: readonly Column<StepDetail>[] = [
     title: "ran",
     width: "68px",
     align: "end",
+    narrow: "named",
     cell: (step) => <HowLong of={(now) => runOf(step, now)} small />,
   },
 ];

@@ -62,6 +62,7 @@ const COLUMNS: readonly Column<WorkflowRow>[] = [
     title: "started",
     width: "96px",
     align: "end",
+    narrow: "named",
     cell: (row) => <Time at={row.created_at} />,
   },
   {
@@ -69,6 +70,7 @@ const COLUMNS: readonly Column<WorkflowRow>[] = [
     title: "took",
     width: "76px",
     align: "end",
+    narrow: "named",
     cell: (row) => <HowLong of={(now) => tookOf(row, now)} small />,
   },
 ];

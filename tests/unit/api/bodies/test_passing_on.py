@@ -230,10 +230,10 @@ async def test_no_body_and_null_are_none_as_fastapi_has_it(server: Server, body:
         (b"{", "body: not valid JSON: Expecting property name enclosed in double quotes at character 1"),
         (b"{}{}", "body: not valid JSON: Extra data at character 2"),
         (b"\xff", "The request body is not valid JSON."),
-        (b"[" * 100_000, "The request body is not valid JSON."),
+        (b"[" * 100_000, "body: nested too deeply to be read"),
         (b"{}", "name: Field required"),
         (b'{"name": 5}', "name: Input should be a valid string"),
-        (b'"s3cret"', "body: Input should be a valid dictionary or instance of Thing"),
+        (b'"s3cret"', "body: Input should be an object"),
     ],
 )
 async def test_what_is_wrong_with_a_body_is_said_in_one_sentence_without_its_values(

@@ -1,14 +1,16 @@
+import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
 from fastapi.routing import iter_route_contexts
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from api.app import create_app
 from api.bodies.shapes import TOGETHER, BodyForm, ListShape, ObjectShape, Shape, shape_of
 from api.errors import MAX_FIELD_ERRORS
 from api.routing import StrictRoute
-from api.schemas.base import RequestModel
+from api.schemas.base import RequestModel, ResponseModel
 from domain.errors import InvalidRequest
 from settings import Settings
 
@@ -110,3 +112,30 @@ def test_every_list_in_a_body_of_ours_has_a_greatest_length() -> None:
 def _routes() -> list[StrictRoute]:
     contexts = iter_route_contexts(create_app(Settings()).routes)
     return [context.route for context in contexts if isinstance(context.route, StrictRoute)]
+
+
+def below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for nearer in model.__subclasses__():
+        yield nearer
+        yield from below(nearer)
+
+
+WRONG: tuple[Any, ...] = ([], "a", 5, {}, True, None, [[]], [5], {"a": 5}, [{}], ["a"])
+"""Values of every form that JSON has; each fits some fields and not the others."""
+
+
+def test_nothing_that_is_said_of_a_body_names_our_classes() -> None:
+    ours = {model.__name__ for base in (RequestModel, ResponseModel) for model in below(base)}
+    bodies = [model for model in below(RequestModel) if model.__module__.startswith("api.")]
+    assert len(bodies) > 20
+    said: set[tuple[str, str]] = set()
+    for model in bodies:
+        form = BodyForm(model)
+        for value in (*WRONG, *({field: wrong} for field in model.model_fields for wrong in WRONG)):
+            try:
+                form.validate(value)
+            except InvalidRequest as refused:
+                said |= set(refused.errors)
+    assert ("body", "Input should be an object") in said
+    inner = re.compile(rf"\b({'|'.join(ours)})\b|instance of|dictionary|dataclass")
+    assert [each for each in said if any(map(inner.search, each))] == []
