@@ -54,6 +54,7 @@ export interface HistoryEntry {
     | "forgotten"
     | "online"
     | "offline"
+    | "vanished"
     | "drained"
     | "queue_taken_on";
   by: string | null;
