@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from domain.adoption import how_to_consume
 from domain.degradation import BROKER, Mark, Marks, holders_of, work_of
+from domain.explained_workers import Absence, QueueWorker
 from domain.sentences import about, duration, plural, some_of
 from domain.states import TERMINAL, Phase, Status
 from domain.submissions import due_at
@@ -71,21 +72,6 @@ class Undispatched:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueWorker:
-    """A worker that consumes the queue of a task, or may."""
-
-    hostname: str
-    online: bool
-    held: str | None
-    """`paused` or `draining`; None for one that takes tasks."""
-    knows_task: bool | None
-    """Whether it has registered the task's name; None: it has not said what it knows."""
-    running: int
-    capacity: int | None
-    heard_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Situation:
     """All that is known of a task and of what lies on its way."""
 
@@ -123,6 +109,8 @@ class Situation:
     """Seconds since any node was heard; None where none is online."""
     had_gap: bool
     """Whether the mirror could not hear at some time since the task was handed over."""
+    absence: Absence | None = None
+    """Of the worker that runs it; None where that is heard, or nothing runs."""
 
 
 def explain(situation: Situation) -> Explanation:
@@ -131,7 +119,9 @@ def explain(situation: Situation) -> Explanation:
         return Explanation(situation.status, f"It has ended: {situation.status}.", situation.completed_at, ())
     if situation.status == Status.RUNNING:
         where = f" on {situation.hostname}" if situation.hostname else ""
-        return Explanation(situation.status, f"It is running{where}.", situation.started_at, tuple(_hearing(situation)))
+        gone = tuple(_runner(situation))
+        verdict = gone[0].detail if gone else f"It is running{where}."
+        return Explanation(situation.status, verdict, situation.started_at, (*gone, *_hearing(situation)))
     checks = tuple(check for look in _LOOKS for check in look(situation))
     blocking = [check for check in checks if check.state is CheckState.BLOCKS]
     unknown = [check for check in checks if check.state is CheckState.UNKNOWN]
@@ -149,6 +139,12 @@ def _nothing_in_the_way(situation: Situation) -> str:
         waits = plural(situation.waiting, "waits", many="wait")
         return f"Nothing is in its way: {waits} in its queue, itself among them."
     return "Nothing is in its way: it should start within a moment."
+
+
+def _runner(situation: Situation) -> Iterator[Check]:
+    if situation.absence is not None:
+        name, heard_at = situation.hostname or "Its worker", situation.absence.heard_at
+        yield Check("runner", CheckState.BLOCKS, situation.absence.sentence_of(name), since=heard_at)
 
 
 def _cancel(situation: Situation) -> Iterator[Check]:

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.degradation import Marks
 from domain.errors import TaskNotFound
-from domain.explanations import Explanation, QueueWorker, Situation, Undispatched, explain
+from domain.explained_workers import Absence, QueueWorker
+from domain.explanations import Explanation, Situation, Undispatched, explain
 from domain.sight import Sight
-from domain.states import Phase
+from domain.states import Phase, Status
 from domain.workers.status import hostname
 from gateway.ports import ReadsQueues
 from services.dashboard import ask_depths
@@ -21,6 +22,7 @@ from store.queries.gaps import overlaps_gap
 from store.queries.mirror import get_state
 from store.queries.queues import list_takers
 from store.queries.tasks.documents import TaskOutline, get_outline
+from store.queries.workers import nodes
 from store.queries.workers.nodes import WorkerRow
 
 
@@ -74,6 +76,7 @@ async def explain_task(reading: Reading, task_id: str, *, around: Surroundings, 
             adopts=around.adopts,
             heard_seconds_ago=known.heard_seconds_ago,
             had_gap=known.had_gap,
+            absence=known.absence,
         )
     )
 
@@ -88,6 +91,7 @@ class _Known:
     takers: Sequence[str]
     heard_seconds_ago: float | None
     had_gap: bool
+    absence: Absence | None
     is_told: bool
     """Whether how many wait in the queue may be told."""
 
@@ -110,8 +114,24 @@ async def _look(connection: AsyncConnection, task: TaskOutline, *, sees_all: boo
         takers=takers,
         heard_seconds_ago=(await get_state(connection)).lag_seconds,
         had_gap=await overlaps_gap(connection, since=since, until=datetime.now(UTC)),
+        absence=await _find_absence(connection, task) if task.status == Status.RUNNING else None,
         is_told=sees_all,
     )
+
+
+async def _find_absence(connection: AsyncConnection, task: TaskOutline) -> Absence | None:
+    """Return that the process which began the run is gone; None where it is heard, or nothing is known of it."""
+    worker = await nodes.get_worker(connection, node=task.node) if task.node else None
+    if worker is None:
+        return None
+    if not worker.online:
+        return Absence(worker.last_sign_at, is_replaced=False)
+    began, next_began = task.started_at, worker.online_at
+    if began is None or next_began is None or next_began <= began:
+        return None
+    # After a goodbye a worker may go on for hours with what it runs.
+    said_goodbye = any(began <= at <= next_began for at in worker.goodbyes or ())
+    return None if said_goodbye else Absence(worker.other_life_at, is_replaced=True)
 
 
 async def _list_workers(connection: AsyncConnection, task: TaskOutline) -> list[QueueWorker]:

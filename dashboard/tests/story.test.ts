@@ -94,7 +94,7 @@ test("between submission and end nothing is left blank", () => {
     ["#1 w-1", "wait", "1 s reserved"],
     ["#1 w-1", "run", "6 s retried: Timeout"],
     ["back-off", "pause", "10 s until the next try, with any wait for a worker"],
-    ["#2 w-1", "run", "5 s lost"],
+    ["#2 w-1", "run", "lost, after 5 s at most"],
     ["put back", "pause", "15 s until it was proven lost and put back"],
     ["#3 w-1", "wait", "1 s reserved"],
     ["#3 w-1", "run", "4 s failed: Boom"],

@@ -56,6 +56,8 @@ class AlertInputs:
     held: Collection[HeldWorker] = ()
     online_workers: int = 0
     silent_workers: Readings = field(default_factory=dict)
+    vanished_workers: Readings = field(default_factory=dict)
+    """How long a process is gone that said no goodbye and has a successor, by worker; no threshold applies."""
     without_events: Collection[str] = ()
     """Hostnames of online workers that send no events of their tasks."""
     failed: int = 0
@@ -104,7 +106,8 @@ def _silent_workers(inputs: AlertInputs, rule: Rule) -> Readings | None:
     if BROKER in inputs.down:
         return None
     own, others = _split_silent(inputs, rule)
-    return own | ({SYSTEM: max(others.values())} if others else {})
+    vanished = dict(list(inputs.vanished_workers.items())[:MOST_OF_THEIR_OWN])
+    return vanished | own | ({SYSTEM: max(others.values())} if others else {})
 
 
 def _split_silent(inputs: AlertInputs, rule: Rule) -> tuple[dict[str, float], dict[str, float]]:
@@ -200,9 +203,10 @@ def judge_alerts(
             continue
         for key in _keys(rule.type, readings, open_alerts=open_alerts):
             value, is_open = readings.get(key[1]), key in open_alerts
-            breached = value is not None and (_is_certain(key, inputs) or is_breached(rule, value, is_open=is_open))
+            is_certain = value is not None and _is_certain(key, inputs)
+            breached = is_certain or (value is not None and is_breached(rule, value, is_open=is_open))
             since = pending.get((key, breached), now)
-            opens = advance_alert(rule, is_open=is_open, breached=breached, since=since, now=now)
+            opens = is_certain or advance_alert(rule, is_open=is_open, breached=breached, since=since, now=now)
             if opens is not breached:
                 waiting[key, breached] = since
             if is_open and not opens:
@@ -228,8 +232,9 @@ def is_breached(rule: Rule, value: float, *, is_open: bool) -> bool:
 
 
 def _is_certain(key: Key, inputs: AlertInputs) -> bool:
-    """A process of ours that has ended has not just been slow to answer."""
-    return key[0] is AlertType.COMPONENT_DOWN and key[1] in inputs.ended
+    """A process that has ended has not just been slow to answer."""
+    ended = {AlertType.COMPONENT_DOWN: inputs.ended, AlertType.WORKER_OFFLINE: inputs.vanished_workers}
+    return key[1] in ended.get(key[0], NOTHING)
 
 
 def advance_alert(rule: Rule, *, is_open: bool, breached: bool, since: datetime, now: datetime) -> bool:
@@ -304,6 +309,8 @@ def describe_alert(rule: Rule, subject: str, *, inputs: AlertInputs) -> str:
         together = _split_silent(inputs, rule)[1]
         named = some_of(sorted(together), most=MOST_NAMED)
         return f"{len(together)} more workers were silent without a goodbye: {named}"
+    if rule.type is AlertType.WORKER_OFFLINE and subject in inputs.vanished_workers:
+        return f"Worker {subject} ended without a goodbye, and was started again"
     if rule.type is AlertType.NO_ACTIVE_WORKERS:
         return said + tell_held(_drained(rule, inputs))
     if rule.type is AlertType.EVENTS_OFF:

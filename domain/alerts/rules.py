@@ -109,7 +109,8 @@ _KINDS = (
     RuleKind(
         Rule(_T.WORKER_OFFLINE, _S.WARNING, 15, for_seconds=10, resolve_after_seconds=5, window_seconds=DAY),
         Unit.SECONDS,
-        "Silence of a worker that has not said goodbye; after the window it counts as gone for good.",
+        "Silence of a worker that has not said goodbye; after the window it counts as gone for good. One that ended so "
+        "and was started again counts at once, for a minute.",
         lowest=SILENCE.total_seconds(),
         highest=LONGEST_SECONDS,
         is_age=True,
@@ -164,8 +165,8 @@ _KINDS = (
     RuleKind(
         Rule(_T.COMPONENT_DOWN, _S.CRITICAL, 10, for_seconds=0, resolve_after_seconds=5),
         Unit.SECONDS,
-        "Time since the broker, Redis, the result backend or the mirror was last heard; a process of ours that ended "
-        "unasked counts at once.",
+        "Time since the broker, Redis, the result backend or the mirror was last heard; an api, mirror or loops "
+        "process that ended unasked counts at once (of a worker WORKER_OFFLINE tells).",
         lowest=0,
         highest=LONGEST_SECONDS,
         is_age=True,

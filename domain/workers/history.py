@@ -1,9 +1,10 @@
 """What has become of a worker, newest first: what people asked of it, and what was heard of it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
 from domain.audit import Action
 
@@ -19,6 +20,8 @@ class WorkerEvent(StrEnum):
     FORGOTTEN = "forgotten"
     ONLINE = "online"
     OFFLINE = "offline"
+    VANISHED = "vanished"
+    """It had ended without a goodbye when the next process of its name began."""
     DRAINED = "drained"
     QUEUE_TAKEN_ON = "queue_taken_on"
     """An order to consume a queue that nobody consumed, given by our loops."""
@@ -49,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was heard of a worker: of each thing only the latest is known."""
+    """What was heard of a worker: the latest of each thing, and earlier lives of its name."""
 
     online: bool
     online_at: datetime | None
@@ -58,6 +61,9 @@ class Heard:
     drained_at: datetime | None
     taken_on: Mapping[str, datetime] = field(default_factory=dict)
     """When it was told to consume queues that nobody consumed."""
+    starts: Collection[datetime] = ()
+    goodbyes: Collection[datetime] = ()
+    """When the last processes of its name began, and when they said goodbye."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +98,26 @@ def history(requests: Iterable[Request], heard: Heard) -> list[HistoryEntry]:
 
 
 def _heard(heard: Heard, drains: Sequence[datetime]) -> Iterator[HistoryEntry]:
-    if heard.online_at is not None:
-        yield HistoryEntry(heard.online_at, WorkerEvent.ONLINE)
+    starts = sorted({*heard.starts, *_known(heard.online_at)})
+    goodbyes = {*heard.goodbyes, *_known(heard.goodbye_at)}
+    for began_at, next_at in reversed(list(pairwise(starts))):
+        yield HistoryEntry(next_at, WorkerEvent.ONLINE)
+        if not any(began_at <= at <= next_at for at in goodbyes):
+            yield HistoryEntry(next_at, WorkerEvent.VANISHED)
+    if starts:
+        yield HistoryEntry(starts[0], WorkerEvent.ONLINE)
     for queue_name, at in heard.taken_on.items():
         yield HistoryEntry(at, WorkerEvent.QUEUE_TAKEN_ON, queue_name=queue_name)
-    left_at = heard.goodbye_at if heard.online else heard.goodbye_at or heard.last_sign_at
-    if left_at is not None:
-        yield HistoryEntry(left_at, WorkerEvent.OFFLINE)
+    has_left = heard.goodbye_at is not None and (heard.online_at is None or heard.goodbye_at >= heard.online_at)
+    if not heard.online and not has_left:
+        goodbyes |= {*_known(heard.last_sign_at)}
+    for at in goodbyes:
+        yield HistoryEntry(at, WorkerEvent.OFFLINE)
     if heard.drained_at is not None:
-        left_by_drain = left_at is not None and any(asked_at <= left_at <= heard.drained_at for asked_at in drains)
-        yield HistoryEntry(left_at if left_at and left_by_drain else heard.drained_at, WorkerEvent.DRAINED)
+        drained_at = heard.drained_at
+        left = [at for at in goodbyes if any(asked_at <= at <= drained_at for asked_at in drains)]
+        yield HistoryEntry(max(left, default=drained_at), WorkerEvent.DRAINED)
+
+
+def _known(at: datetime | None) -> tuple[datetime, ...]:
+    return () if at is None else (at,)

@@ -43,6 +43,8 @@ async def read_history(connection: AsyncConnection, worker: WorkerRow) -> list[H
         last_sign_at=worker.last_sign_at,
         drained_at=worker.drain_finished_at,
         taken_on=adoptions(worker.taken_on),
+        starts=worker.starts or (),
+        goodbyes=worker.goodbyes or (),
     )
     return history(await list_requests(connection, str(worker.worker_id)), heard)
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
     extract,
     func,
     literal,
@@ -36,7 +37,7 @@ from domain.audit import NAMELESS, Action
 from domain.degradation import BlockedWork
 from domain.states import Phase, Status
 from domain.webhooks.webhook import Because, State
-from domain.workers.status import hostname
+from domain.workers.status import RESTART, hostname
 from store.batch import IDS
 from store.queries.ages import seconds_since
 from store.queries.lost import doubts
@@ -52,6 +53,8 @@ from store.tables.webhooks import webhooks
 from store.tables.workers import workers
 
 MOST_SUBJECTS = 1_000
+VANISHED_FOR = timedelta(minutes=1)
+"""How long it is told that a worker ended without a goodbye and was started again: its alert lasts as long."""
 COUNTED_DUE = 20_000
 """How many rows of a longer outbox are counted, the longest due: each costs a look into tasks, 100,000 of them 1.1 s.
 """
@@ -158,6 +161,25 @@ _silent = (
 Not of nodes that were never more than a name in events: anybody could raise an alert for each of a thousand names.
 """
 
+_goodbyes = func.unnest(workers.c.goodbyes).table_valued(column("at", Time)).render_derived()
+_latest_start, _start_before = workers.c.starts[1], workers.c.starts[2]
+_said_goodbye = select(_goodbyes.c.at).where(_goodbyes.c.at.between(_start_before, _latest_start)).exists()
+_was_unheard = select(gaps.c.source).where(gaps.c.ended_at >= workers.c.other_life_at).exists()
+_vanished_workers = (
+    select(workers.c.node, _age(workers.c.other_life_at))
+    .where(
+        is_online(),
+        # A twin would have been heard again by now.
+        workers.c.other_life_at.between(func.now() - literal(VANISHED_FOR), func.now() - literal(RESTART)),
+        _latest_start > workers.c.last_event_at - literal(VANISHED_FOR),
+        _start_before.is_not(None),
+        ~_said_goodbye,
+        ~_was_unheard,
+    )
+    .order_by(workers.c.other_life_at)
+)
+"""Workers of which an earlier process was heard lately, said no goodbye, and has a successor: how long it is gone."""
+
 _sends_no_events = select(workers.c.node).where(is_online(), workers.c.events.is_(False)).order_by(workers.c.node)
 """Online workers that are known to tell nothing of their tasks."""
 
@@ -239,6 +261,7 @@ _open = select(alerts.c.type, alerts.c.subject).where(alerts.c.resolved_at.is_(N
 _BY_SUBJECT: dict[str, Select[*tuple[Any, ...]]] = {
     "due": _due_by_queue,
     "silent_workers": _silent,
+    "vanished_workers": _vanished_workers,
     "running": _longest_running,
     "not_picked_up": _not_picked_up,
     "vanished": doubts.counts_by_queue,
@@ -291,7 +314,8 @@ async def measure(
     held = {"held_queues": list(blocked.queue_names), "held_tasks": list(blocked.task_names)}
     answers = (await connection.execute(_all, windows | held)).one()._mapping
     by_subject = {name: {subject or "": value for subject, value in answers[name]} for name in _BY_SUBJECT}
-    by_subject["silent_workers"] = {hostname(node): age for node, age in by_subject["silent_workers"].items()}
+    for name in ("silent_workers", "vanished_workers"):
+        by_subject[name] = {hostname(node): age for node, age in by_subject[name].items()}
     [[failed, finished]], [[online, undescribed]] = answers["ends"], answers["online"]
     served = dict(answers["served"])
     oldest_due = None if blocked.everything else next((age for (age,) in answers["oldest_due"]), None)

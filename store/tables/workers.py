@@ -61,6 +61,8 @@ workers = Table(
     Column("broker_options", JSONB(none_as_null=True)),
     Column("clock", BigInteger),
     Column("other_life_at", Time),
+    Column("starts", ARRAY(Time)),
+    Column("goodbyes", ARRAY(Time)),
     Column("told_online", Boolean, nullable=False, server_default="false"),
     Column("change_count", Integer, nullable=False, server_default="0"),
 )
@@ -72,7 +74,8 @@ event, an answer, a connection to the control channel; `last_event_at`, `online_
 `events` is whether it tells of its tasks, `task_event_at` when it last did (ours), `started_before` how many it had
 started at `counted_at`. `unanswered` counts our questions since the last answer; the latest was at `asked_at`.
 `other_life_at`, our receipt time, is when another process of this name was last heard: its predecessor, or its twin;
-`clock` is the logical one of the latest. `told_online` is what the feed has told of it last."""
+`clock` is the logical one of the latest. `starts` and `goodbyes` have the latest 20 `online_at` and `goodbye_at`.
+`told_online` is what the feed has told of it last."""
 
 registered_tasks = Table(
     "registered_tasks",

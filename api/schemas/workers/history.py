@@ -14,7 +14,7 @@ from domain.workers.history import HistoryEntry, WorkerEvent
 class WorkerHistoryEntry(ResponseModel):
     """One thing that happened to a worker."""
 
-    at: Timestamp = Field(description="Of `online` and `offline` by the worker's own clock, if it told.")
+    at: Timestamp = Field(description="Of `online`, `offline` and `vanished` by the worker's own clock, if it told.")
     event: WorkerEvent
     by: str | None = Field(description="Who asked for it.", examples=["api_key:k7Qm2ZpX4rT1"])
     by_name: str | None = Field(
@@ -32,8 +32,9 @@ class WorkerHistory(ResponseModel):
 
     worker_id: UUID
     data: list[WorkerHistoryEntry] = Field(
-        description="Newest first: the latest 200 requests, as long as the audit keeps them, when it last came, "
-        "went and was drained, and when it last took on each queue that nobody consumed."
+        description="Newest first: the latest 200 requests, as long as the audit keeps them, when the "
+        "latest 20 processes of its name came and went (`vanished`: without a goodbye, and noticed when the next one "
+        "came), when it was last drained, and when it last took on each queue that nobody consumed."
     )
 
     @classmethod

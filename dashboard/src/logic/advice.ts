@@ -63,7 +63,7 @@ const ADVICE: Record<string, (subject: string | null) => Advice> = {
     name: worker ? "A worker has gone silent" : "Workers have gone silent",
     steps: [
       {
-        text: "It was killed, or its machine or network is gone: a worker that is stopped in order says goodbye. Start it again under the same name.",
+        text: "It was killed, or its machine or network is gone: a worker that is stopped in order says goodbye. Start it again under the same name. One that was started again already was killed, perhaps for want of memory: its history tells how often.",
       },
       {
         text: "What it held goes back to its queue once it is proven dead.",

@@ -52,6 +52,8 @@ export function sentenceOfTask(task: Task, clock: Clock, why?: Explanation): str
     case "RUNNING": {
       const on = task.worker_hostname ? ` on ${task.worker_hostname}` : "";
       const again = attempts > 1 ? `, on its ${ordinal(attempts)} attempt` : "";
+      const gone = holdOf(task, why);
+      if (gone) return `${gone.detail} It began ${since(task.started_at, now)} ago${again}.`;
       return `Running for ${since(task.started_at, now)}${on}${again}.${task.cancel_requested ? " A cancel was asked for." : ""}`;
     }
     default:
@@ -94,16 +96,20 @@ type Check = Explanation["checks"][number];
 
 const isHold = (check: Check) => check.name === "marks" && check.state === "blocks";
 
-/** Return what holds a task back, where that is the sentence under its title. */
+/** Return what holds a task back, or that its worker is gone, where that is the sentence under its title. */
 export const holdOf = (
   task: Pick<Task, "phase" | "cancel_requested">,
   why: Explanation | undefined,
-): Check | undefined =>
-  task.phase === "dispatching" && !task.cancel_requested ? why?.checks.find(isHold) : undefined;
+): Check | undefined => {
+  if (task.phase === "running") return why?.checks.find((check) => check.name === "runner");
+  return task.phase === "dispatching" && !task.cancel_requested ? why?.checks.find(isHold) : undefined;
+};
 
 /** Return whose mark a check is of, in short: all of it is said under the title. */
 export const shortOf = (check: Check): string =>
-  `By the ${check.evidence.until === null ? "breaker" : "mark"} of ${nameOfMarked(String(check.evidence.service_name))}.`;
+  check.name === "runner"
+    ? "It shows no life."
+    : `By the ${check.evidence.until === null ? "breaker" : "mark"} of ${nameOfMarked(String(check.evidence.service_name))}.`;
 
 /** Return what is so, in a sentence; of a mark also since when and until when, by the clock of who reads it. */
 export function detailOf(check: Check, clock: Clock): string {

@@ -239,7 +239,11 @@ function ofAttempt(attempt: Attempt, here: number, end: number, isOver: boolean,
     to,
     tone,
     kind: "run",
-    text: `${span(heldTo, to)} ${said}${reason}`,
+    // When it was lost is not known, only when that was proven.
+    text:
+      attempt.state === "LOST"
+        ? `lost, after ${span(heldTo, to)} at most`
+        : `${span(heldTo, to)} ${said}${reason}`,
     isOpen: !isDone && !isOver,
   });
   return to;

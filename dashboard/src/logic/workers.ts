@@ -307,6 +307,7 @@ const EVENTS: Record<HistoryEntry["event"], string> = {
   forgotten: "Forgotten",
   online: "Came online",
   offline: "Went offline",
+  vanished: "The process before had ended without a goodbye",
   drained: "Drained: it exited",
   queue_taken_on: "Told to consume a queue that nobody consumed",
 };

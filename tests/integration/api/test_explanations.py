@@ -134,3 +134,34 @@ async def test_states_come_in_the_order_asked_for(client: AsyncClient, engine: A
     assert (await client.get(f"{API_PREFIX}/tasks/states")).json() == {"data": []}
     too_many = await client.get(f"{API_PREFIX}/tasks/states", params={"ids": ["x"] * 201})
     assert (too_many.status_code, too_many.json()["errors"][0]["field"]) == (400, "ids")
+
+
+@pytest.mark.parametrize(
+    ("worker", "said"),
+    [
+        ({"online_at": 60}, "It is running on one."),
+        (
+            {"silent": 40},
+            "one, which runs it, is not heard any more; what it holds is looked after once it is proven dead.",
+        ),
+        (
+            {"online_at": 5},
+            "one ended without a goodbye while it ran, and was started again; what it held is looked after.",
+        ),
+        ({"online_at": 5, "goodbyes": [7]}, "It is running on one."),
+    ],
+    ids=["there", "silent", "killed", "after-a-goodbye"],
+)
+async def test_of_a_run_whose_worker_is_gone_that_is_said(
+    client: AsyncClient, engine: AsyncEngine, worker: dict[str, Any], said: str
+) -> None:
+    async with engine.begin() as connection:
+        task_id = await add_task(
+            connection, status="RUNNING", phase="running", node="celery@one", started_at=ago(30), dispatched_at=ago(31)
+        )
+        silent = worker.get("silent", 0)
+        online_at, goodbyes = ago(worker.get("online_at", 60)), [ago(each) for each in worker.get("goodbyes", ())]
+        await add_worker(connection, "celery@one", silent=silent, online_at=online_at, goodbyes=goodbyes)
+    verdict, checks = await explained(client, task_id)
+    assert verdict == said
+    assert ("runner" in checks) is (verdict != "It is running on one.")

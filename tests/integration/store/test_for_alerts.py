@@ -1,9 +1,11 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from uuid_utils.compat import uuid7
 
 from domain.alerts.conditions import AlertFinding, AlertInputs, Parked
 from domain.alerts.rules import DEFAULT_RULES, AlertType
@@ -13,6 +15,7 @@ from domain.workers.status import worker_id_of
 from services.audit import record_change
 from store.queries import alerts, for_alerts, gaps, outbox
 from store.queries.outbox import NotedRefusal
+from store.tables.tasks import gaps as gaps_table
 from tests.stored import add_task, add_undispatched, add_worker, ago
 
 HOUR = timedelta(hours=1)
@@ -209,3 +212,41 @@ async def test_queues_whose_workers_all_are_held_back_are_told(connection: Async
     found = await inputs(connection)
     assert found.stopped == {"etl"}
     assert {(worker.name, worker.at, worker.by) for worker in found.held} == {("one", None, None), ("two", None, None)}
+
+
+RESTARTED: dict[str, Any] = {"starts": [20, 600], "goodbyes": [700], "other_life_at": 22}
+
+
+async def add_restarted(connection: AsyncConnection, *, silent: float = 0, **seconds: Any) -> None:
+    """A worker whose times lie so many seconds back."""
+    times = {name: [ago(each) for each in of] if isinstance(of, list) else ago(of) for name, of in seconds.items()}
+    await add_worker(connection, "celery@one", silent=silent, **times)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_told"),
+    [
+        ({}, True),
+        ({"goodbyes": []}, True),
+        ({"goodbyes": [23]}, False),
+        ({"other_life_at": 0}, False),
+        ({"other_life_at": 90, "starts": [88, 600]}, False),
+        ({"starts": [500, 600]}, False),
+        ({"starts": [20]}, False),
+        ({"silent": 16}, False),
+    ],
+    ids=["killed", "no-goodbye-ever", "goodbye", "perhaps-a-twin", "long-ago", "twin", "first-life", "gone"],
+)
+async def test_a_worker_that_was_killed_and_is_back_is_told_for_a_while(
+    connection: AsyncConnection, given: dict[str, Any], is_told: bool
+) -> None:
+    await add_restarted(connection, **(RESTARTED | given))
+    assert (await inputs(connection)).vanished_workers.keys() == ({"one"} if is_told else set())
+
+
+async def test_of_a_time_in_which_goodbyes_were_not_heard_nothing_is_said(connection: AsyncConnection) -> None:
+    await add_restarted(connection, **RESTARTED)
+    await connection.execute(
+        insert(gaps_table).values(gap_id=uuid7(), source="b", started_at=ago(25), ended_at=ago(19))
+    )
+    assert (await inputs(connection)).vanished_workers == {}

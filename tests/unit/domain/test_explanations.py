@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from domain.degradation import BROKER, Mark, Signature, Strategy
-from domain.explanations import CheckState, QueueWorker, Situation, Undispatched, explain
+from domain.explained_workers import Absence, QueueWorker
+from domain.explanations import CheckState, Situation, Undispatched, explain
 from tests.facts import NOON, after
 
 WORKER = QueueWorker("one", True, None, knows_task=True, running=1, capacity=2, heard_at=NOON)
@@ -67,6 +68,16 @@ def test_where_nothing_is_in_the_way_all_checks_are_ok() -> None:
         (replace(QUEUED, status="FAILED", completed_at=after(9)), "It has ended: FAILED.", after(9)),
         (replace(QUEUED, status="RUNNING", hostname="one", started_at=after(3)), "It is running on one.", after(3)),
         (replace(QUEUED, status="RUNNING", started_at=after(3)), "It is running.", after(3)),
+        (
+            replace(QUEUED, status="RUNNING", started_at=after(3), absence=Absence(after(4), is_replaced=False)),
+            "Its worker, which runs it, is not heard any more; what it holds is looked after once it is proven dead.",
+            after(3),
+        ),
+        (
+            replace(QUEUED, status="RUNNING", hostname="one", started_at=NOON, absence=Absence(None, is_replaced=True)),
+            "one ended without a goodbye while it ran, and was started again; what it held is looked after.",
+            NOON,
+        ),
         (RESERVED, "one has fetched it and will start it next.", after(1)),
     ],
 )

@@ -62,7 +62,8 @@ function Whole({ task }: { task: Task }) {
   const path = `/tasks/${segment(task.task_id)}`;
   const topics = [`task:${task.task_id}`];
   const timeline = useData<Timeline>(`${path}/timeline`, { topics });
-  const isAsked = task.phase === "dispatching" || (task.cancel_requested && !hasEnded(task));
+  const isAsked =
+    ["dispatching", "running"].includes(task.phase) || (task.cancel_requested && !hasEnded(task));
   const why = useWhy(isAsked ? task : null);
   const dialog = useSignal<"cancel" | "kill" | "replay" | null>(null);
   const told = useSignal<string | undefined>(undefined);

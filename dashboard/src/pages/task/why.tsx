@@ -29,6 +29,7 @@ function placeOf(check: Check, queueName: string | null): { label: string; to: s
       return queue
         ? { label: "Queue", to: `/queues/${encodeURIComponent(queue)}` }
         : { label: "Queues", to: "/queues" };
+    case "runner":
     case "capacity":
     case "held":
       return { label: "Workers", to: "/workers" };

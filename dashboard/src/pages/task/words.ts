@@ -24,6 +24,7 @@ export const WORDS = {
     held: "Whether these workers are paused or draining.",
     fetched: "Whether a worker has taken it out of the queue.",
     capacity: "How many tasks these workers run at once.",
+    runner: "Whether the worker that runs it is there.",
     mirror: "Hears what workers tell, and writes it down.",
     cancel: "Whether somebody has asked for it to be cancelled.",
   } as Record<string, string>,

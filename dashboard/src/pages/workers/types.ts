@@ -58,6 +58,7 @@ export interface HistoryEntry {
     | "forgotten"
     | "online"
     | "offline"
+    | "vanished"
     | "drained"
     | "queue_taken_on";
   by: string | null;

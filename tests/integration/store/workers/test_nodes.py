@@ -281,3 +281,33 @@ async def test_a_time_of_the_future_that_is_stored_gives_way_to_what_is_heard(en
         # As it will be in AHEAD_SECONDS.
         await nodes.hear(connection, [replace(beat(0), at=soon + SECOND)])
         assert (await get_state(connection)).online_count == 1
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+async def test_starts_and_goodbyes_of_a_name_are_kept_in_whatever_order_they_come(
+    engine: AsyncEngine, order: tuple[int, ...]
+) -> None:
+    one, two, now = (datetime.now(UTC) - timedelta(seconds=ago) for ago in (60, 30, 0))
+    told = [
+        beat(60, online_at=one),
+        beat(40, goodbye_at=two - timedelta(seconds=10)),
+        beat(30, pid=2, online_at=two),
+        beat(0, pid=3, online_at=now),
+    ]
+    async with engine.begin() as connection:
+        for index in (*order, *order):
+            await nodes.hear(connection, [told[index]])
+        row = await nodes.get_worker(connection, node=NODE)
+    assert row is not None
+    assert (sorted(row.starts or ()), row.goodbyes) == ([one, two, now], [two - timedelta(seconds=10)])
+
+
+async def test_of_many_lives_the_latest_are_kept(engine: AsyncEngine) -> None:
+    began = datetime.now(UTC) - timedelta(hours=1)
+    starts = [began + timedelta(seconds=number) for number in range(nodes.MOST_LIVES + 5)]
+    async with engine.begin() as connection:
+        for start in starts:
+            await nodes.hear(connection, [beat(online_at=start)])
+        row = await nodes.get_worker(connection, node=NODE)
+    assert row is not None
+    assert sorted(row.starts or ()) == starts[5:]

@@ -312,3 +312,20 @@ def test_the_next_look_is_due_when_the_first_of_all_would_be_raised_or_resolved(
     assert seconds_to_next(rules, {(worker, False): NOON}, down={}, now=after(4)) == 26
     assert seconds_to_next(rules, pending, down={"redis": 7.0, "broker": 60.0}, now=after(4)) == 3
     assert seconds_to_next(rules, {}, down={"broker": 60.0}, now=NOON) is None
+
+
+def test_a_worker_that_ended_without_a_goodbye_is_told_at_once_though_it_is_back() -> None:
+    rule = rule_of(AlertType.WORKER_OFFLINE, for_seconds=10, threshold=600)
+    inputs = replace(WELL, vanished_workers={"one": 4.0}, silent_workers={"two": 5.0})
+    (found,) = look(inputs, rule).raised
+    assert (found.key, found.value, found.lasted_seconds) == ((rule.type, "one"), 4, 4)
+    assert found.description == "Worker one ended without a goodbye, and was started again"
+    assert look(replace(inputs, down={"broker": 1.0}), rule).raised == ()
+    switched_off = replace(rule, enabled=False)
+    assert look(inputs, switched_off, open_alerts={found.key}).resolved == {found.key: 0}
+
+
+def test_of_many_workers_that_ended_so_the_first_are_told() -> None:
+    vanished = {f"pod-{number:03}": 50.0 for number in range(100)}
+    raised = look(replace(WELL, vanished_workers=vanished), rule_of(AlertType.WORKER_OFFLINE)).raised
+    assert [found.key[1] for found in raised] == list(vanished)[:10]
