@@ -37,7 +37,7 @@ LOOKS = {
     "empty": ("✓", "green"),
 }
 NOT_HEARD = Text("not heard", style="dim")
-"""Where nobody can be heard, whether a worker is there is not known."""
+"""The word where nobody can be heard: whether a worker is there is not known then."""
 STATUS_STYLES = {"ACTIVE": "green", "PAUSED": "yellow", "DRAINING": "yellow", "OFFLINE": "red"}
 
 
@@ -186,11 +186,12 @@ def _held_in(queue: Json, it: Situation) -> int:
     if (queue.get("mark") or {}).get("strategy") == "queue_only":
         return due
     rows = (it.held or {}).get("data", ())
-    return min(due, sum(row["count"] for row in rows if row["queue_name"] == queue["queue_name"]))
+    held: int = sum(row["count"] for row in rows if row["queue_name"] == queue["queue_name"])
+    return min(due, held)
 
 
 def _end(queue: Json, it: Situation) -> Text:
-    """Where it is going, or who takes from it: nothing is foretold of what is held back or not taken."""
+    """Say where it is going, or who takes from it: nothing is foretold of what is held back or not taken."""
     waiting, drift = queue["waiting"] or 0, it.drifts.get(queue["queue_name"])
     if not is_heard(parts_down(it)):
         return NOT_HEARD

@@ -210,8 +210,7 @@ function Vitals({
       <Figure
         label={WORDS.completed}
         value={perMinute(rates.done)}
-        title={WORDS.rates}
-        note={WORDS.byMinute}
+        note={WORDS.rates}
         to={href("/analytics")}
       >
         {byMinute((one) => one.completed)}
@@ -219,8 +218,7 @@ function Vitals({
       <Figure
         label={WORDS.failed}
         value={percent(rates.failedPercent)}
-        title={WORDS.rates}
-        note={WORDS.byMinute}
+        note={WORDS.rates}
         to={href("/failures")}
         tone={(rates.failedPercent ?? 0) > 0 ? "failed" : undefined}
       >

@@ -9,7 +9,7 @@ export const WORDS = {
   wait: "mean wait",
   byMinute: "bars: 36 minutes",
   bySecond: "bars: 36 seconds",
-  rates: "in the last minute",
+  rates: "last minute; bars: 36 minutes",
   waits: "of what started in this minute and the one before",
   workers: "workers",
   notHeard: "not heard now",
