@@ -185,8 +185,11 @@ def _held_in(queue: Json, it: Situation) -> int:
     due: int = queue["due"]
     if (queue.get("mark") or {}).get("strategy") == "queue_only":
         return due
-    rows = (it.held or {}).get("data", ())
-    held: int = sum(row["count"] for row in rows if row["queue_name"] == queue["queue_name"])
+    told = it.held or {"data": (), "marks": ()}
+    # A breaker's mark ends by itself: what waits for the broker alone is due.
+    holders = {mark["service_name"] for mark in told["marks"] if not mark["automatic"]}
+    rows = [row for row in told["data"] if row["queue_name"] == queue["queue_name"]]
+    held: int = sum(row["count"] for row in rows if holders.intersection(row["held_by"]))
     return min(due, held)
 
 

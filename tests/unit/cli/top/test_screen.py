@@ -136,7 +136,9 @@ HELD = {"service_name": "queue:held", "strategy": "queue_only", "automatic": Fal
 def test_where_a_queue_goes_is_said_of_this_moment_alone(drift: float | None, more: dict[str, Any], end: str) -> None:
     burst = queue("held", waiting=57, **{"in_per_minute": 70, "out_per_minute": 70, "empty_in_seconds": 4} | more)
     drifts = {} if drift is None else {"held": drift}
-    held = {"data": [{"queue_name": "held", "count": 3}], "marks": [], "is_exact": True} if more.get("due") else None
+    rows = [{"queue_name": "held", "count": n, "held_by": [by]} for n, by in ((3, "task:pay"), (2, "broker"))]
+    marks = [{"service_name": name, "automatic": name == "broker", "count": 1} for name in ("task:pay", "broker")]
+    held = {"data": rows, "marks": marks, "is_exact": True} if more.get("due") else None
     it = Situation(now=NOW, queues=[burst], drifts=drifts, held=held)
     assert f"held {end}" in [" ".join(line.split()) for line in lines_of(it)]
 
