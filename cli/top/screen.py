@@ -231,9 +231,13 @@ def _worker_order(worker: Json) -> tuple[bool, str]:
 def _worker(worker: Json, it: Situation) -> list[Text]:
     status = worker["status"]
     is_unheard = status == "OFFLINE" and not is_heard(parts_down(it))
+    drained = {each["hostname"] for each in it.fleet or () if each.get("drained_at")}
+    word = "drained" if status == "OFFLINE" and worker["hostname"] in drained else status.lower()
     return [
         line_of(worker["hostname"]),
-        NOT_HEARD if is_unheard else Text(printable(status.lower()), style=STATUS_STYLES.get(status, "")),
+        NOT_HEARD
+        if is_unheard
+        else Text(printable(word), style="" if word == "drained" else STATUS_STYLES.get(status, "")),
         _number(f"{count(worker['running'])} of {count(worker['capacity'])}"),
         Text(NONE if status == "OFFLINE" else per_minute(worker["task_rate"]), style="dim", justify="right"),
     ]

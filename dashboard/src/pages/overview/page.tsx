@@ -29,6 +29,7 @@ import {
   type Verdict,
   verdictOf,
 } from "../../logic/verdict.ts";
+import { isDrained } from "../../logic/workers.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { Figure, Sparkline } from "../../parts/figure.tsx";
@@ -114,6 +115,7 @@ export default function Page(_props: PageProps) {
           more={beside(queues.value?.data ?? [], isHeld ? held.value : undefined)}
           series={trends.value?.series}
           isHeard={isHeardBy(health)}
+          drained={known.fleet?.filter(isDrained).length ?? 0}
         />
       )}
       <Away />
@@ -172,6 +174,7 @@ function Vitals({
   more,
   series,
   isHeard,
+  drained,
 }: {
   stats: Stats | undefined;
   waiting: number | null;
@@ -179,6 +182,7 @@ function Vitals({
   more: string;
   series: Trends["series"] | undefined;
   isHeard: boolean;
+  drained: number;
 }) {
   const now = pulse.value;
   const rates = endsOf(now, isHeard);
@@ -187,6 +191,7 @@ function Vitals({
     <Sparkline slots={MINUTES} values={minutes.map(of)} tone={tone} title={WORDS.byMinute} />
   );
   const workers = now?.workers;
+  const offline = (workers?.offline ?? 0) - drained;
   const all = stats?.total_workers ?? null;
   return (
     <div class="figures">
@@ -244,7 +249,8 @@ function Vitals({
             : [
                 workers?.paused ? `${workers.paused} paused` : "",
                 workers?.draining ? `${workers.draining} draining` : "",
-                workers?.offline ? `${workers.offline} offline` : "",
+                drained > 0 ? `${drained} drained` : "",
+                offline > 0 ? `${offline} offline` : "",
               ]
                 .filter(Boolean)
                 .join(", ") || undefined

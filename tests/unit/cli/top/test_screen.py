@@ -221,3 +221,14 @@ def test_while_workers_are_not_heard_nobody_is_called_offline_or_missing(part: s
     text = "\n".join(lines_of(gone))
     assert text.count("not heard") == 2
     assert [word for word in ("offline", "nobody", "0 of 1", "47") if word in text] == []
+
+
+def test_a_worker_that_was_drained_is_not_called_offline() -> None:
+    fleet = [
+        {"hostname": name, "drained_at": at, "is_draining": False, "last_heartbeat": SINCE}
+        for name, at in (("one@h", SINCE), ("two@h", None))
+    ]
+    workers = [worker(each["hostname"], status="OFFLINE") for each in fleet]
+    said = [" ".join(line.split()) for line in lines_of(Situation(now=NOW, workers=workers, fleet=fleet, offline=2))]
+    assert f"one@h drained 1 of 2 {NONE}" in said
+    assert f"two@h offline 1 of 2 {NONE}" in said
