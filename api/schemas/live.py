@@ -109,7 +109,7 @@ class Hint(ResponseModel):
 
 
 def _per_second(count: int) -> float:
-    return round(count / RATE_WINDOW.total_seconds(), 2)
+    return round(count / RATE_WINDOW.total_seconds(), 4)
 
 
 def _rounded(seconds: float | None) -> float | None:

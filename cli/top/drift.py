@@ -1,4 +1,4 @@
-"""Where what waits in a queue is going, from how much waited at two moments, as the page tells it."""
+"""Tells where a queue is going from how much waited in it at two moments, as the page does."""
 
 from collections.abc import Iterable
 

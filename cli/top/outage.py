@@ -46,7 +46,7 @@ def sentence_of_outage(down: Down, now: float) -> str:
     first, more = names[0], names[1:]
     since = down[first]
     what = f"not answered for {about(seconds_since(since, now))}" if since else "not answer"
-    nor = f", nor {_verb(more, since)} {' and '.join(map(_called, more))}" if more else ""
+    nor = f", nor {_verb(more, since)} {_joined([_called(name) for name in more])}" if more else ""
     who = _called(first)
     return f"{who[0].upper()}{who[1:]} {_verb([first], since)} {what}{nor}. {WITHOUT[first]}"
 
@@ -64,6 +64,10 @@ def _verb(parts: Sequence[str], since: str | None) -> str:
     if since:
         return "have" if is_many else "has"
     return "do" if is_many else "does"
+
+
+def _joined(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _called(part: str) -> str:

@@ -14,8 +14,8 @@ SLOW_SECONDS = 5.0
 RATE_SECONDS = 60.0
 """Rates are of about so long."""
 LEAST_RATE_SECONDS = 50.0
-"""Of less no rate is made, which would tell of a minute that was not counted: until then they are of the last two
-minutes, by the clock.
+"""The least that a rate is made of: of less it would tell of a minute that was not counted, and is that of the last two
+minutes instead, by the clock.
 """
 MOST_QUEUES = 200
 MOST_WORKFLOWS = 20

@@ -37,7 +37,7 @@ LOOKS = {
     "empty": ("✓", "green"),
 }
 NOT_HEARD = Text("not heard", style="dim")
-"""Where nobody can be heard, whether a worker is there is not known."""
+"""The word where nobody can be heard: whether a worker is there is not known then."""
 STATUS_STYLES = {"ACTIVE": "green", "PAUSED": "yellow", "DRAINING": "yellow", "OFFLINE": "red"}
 
 
@@ -185,12 +185,16 @@ def _held_in(queue: Json, it: Situation) -> int:
     due: int = queue["due"]
     if (queue.get("mark") or {}).get("strategy") == "queue_only":
         return due
-    rows = (it.held or {}).get("data", ())
-    return min(due, sum(row["count"] for row in rows if row["queue_name"] == queue["queue_name"]))
+    told = it.held or {"data": (), "marks": ()}
+    # A breaker's mark ends by itself: what waits for the broker alone is due.
+    holders = {mark["service_name"] for mark in told["marks"] if not mark["automatic"]}
+    rows = [row for row in told["data"] if row["queue_name"] == queue["queue_name"]]
+    held: int = sum(row["count"] for row in rows if holders.intersection(row["held_by"]))
+    return min(due, held)
 
 
 def _end(queue: Json, it: Situation) -> Text:
-    """Where it is going, or who takes from it: nothing is foretold of what is held back or not taken."""
+    """Say where it is going, or who takes from it: nothing is foretold of what is held back or not taken."""
     waiting, drift = queue["waiting"] or 0, it.drifts.get(queue["queue_name"])
     if not is_heard(parts_down(it)):
         return NOT_HEARD
@@ -227,9 +231,13 @@ def _worker_order(worker: Json) -> tuple[bool, str]:
 def _worker(worker: Json, it: Situation) -> list[Text]:
     status = worker["status"]
     is_unheard = status == "OFFLINE" and not is_heard(parts_down(it))
+    drained = {each["hostname"] for each in it.fleet or () if each.get("drained_at")}
+    word = "drained" if status == "OFFLINE" and worker["hostname"] in drained else status.lower()
     return [
         line_of(worker["hostname"]),
-        NOT_HEARD if is_unheard else Text(printable(status.lower()), style=STATUS_STYLES.get(status, "")),
+        NOT_HEARD
+        if is_unheard
+        else Text(printable(word), style="" if word == "drained" else STATUS_STYLES.get(status, "")),
         _number(f"{count(worker['running'])} of {count(worker['capacity'])}"),
         Text(NONE if status == "OFFLINE" else per_minute(worker["task_rate"]), style="dim", justify="right"),
     ]

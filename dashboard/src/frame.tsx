@@ -52,7 +52,7 @@ export function Frame({ route, children }: { route: Route | undefined; children:
       </button>
       <Rail route={route} />
       <div class="stage" data-stale={isAway || isOut.value || standing?.isOld ? "" : undefined}>
-        <Strip isHeard={isHeardBy(health)} />
+        <Strip isHeard={isHeardBy(health)} isBrokerAway={health?.checks.broker === "unhealthy"} />
         <Banner standing={standing} />
         <main id="main" tabIndex={-1}>
           {children}
@@ -65,7 +65,12 @@ export function Frame({ route, children }: { route: Route | undefined; children:
   );
 }
 
-function Strip({ isHeard }: { isHeard: boolean }) {
+interface Known {
+  isHeard: boolean;
+  isBrokerAway: boolean;
+}
+
+function Strip(known: Known) {
   return (
     <header class="strip">
       <button
@@ -78,7 +83,7 @@ function Strip({ isHeard }: { isHeard: boolean }) {
         <span class="word">{WORDS.find}</span>
         <kbd>{navigator.platform.startsWith("Mac") ? "⌘K" : "Ctrl K"}</kbd>
       </button>
-      <div class="vitals-strip">{isToldOfAll.value && <Vitals isHeard={isHeard} />}</div>
+      <div class="vitals-strip">{isToldOfAll.value && <Vitals {...known} />}</div>
       <LiveChip />
       <Settings />
     </header>
@@ -89,7 +94,7 @@ function Strip({ isHeard }: { isHeard: boolean }) {
 const COUNTED = 10_000;
 
 /** How the whole is, in four figures, and how much is held back while anything is: not every key is told them. */
-function Vitals({ isHeard }: { isHeard: boolean }) {
+function Vitals({ isHeard, isBrokerAway }: Known) {
   const now = pulse.value;
   const rates = endsOf(now, isHeard);
   return (
@@ -106,7 +111,7 @@ function Vitals({ isHeard }: { isHeard: boolean }) {
           to={href("/tasks", { phase: "dispatching" })}
           icon="pause"
           value={count(now.held, (now.due ?? 0) <= COUNTED)}
-          {...wordOfHeld(now.held_by)}
+          {...wordOfHeld(now.held_by, isBrokerAway)}
           rank={0}
         />
       ) : null}

@@ -100,9 +100,10 @@ test("a task that is due is told from what holds its queue and its name", () => 
 });
 
 test("the strip says what holds back: a mark, or the broker that does not answer", () => {
-  assert.deepEqual(wordOfHeld(["broker"]).word, "wait for the broker");
+  assert.deepEqual(wordOfHeld(["broker"], true).word, "wait for the broker");
+  assert.deepEqual(wordOfHeld(["broker"]), { word: "held back", title: "By the mark of Broker." });
   const both = { word: "held back", title: "By the mark of Broker, queue etl." };
-  assert.deepEqual(wordOfHeld(["broker", "queue:etl"]), both);
+  assert.deepEqual(wordOfHeld(["broker", "queue:etl"], true), both);
   assert.deepEqual(wordOfHeld(["task:pay"]), { word: "held back", title: "By the mark of tasks named pay." });
   assert.deepEqual(wordOfHeld(), { word: "held back", title: "" });
 });

@@ -138,7 +138,11 @@ test("nothing is foretold of what is held back or not taken, and never is told a
 test("what is held back stands beside what waits", () => {
   const marked = queue({ mark: held, due: 118 });
   const late = queue({ queue_name: "etl", due: 39 });
-  const read = { data: [{ queue_name: "etl", task_name: "a", count: 9, oldest_due_at: "", held_by: [] }] };
+  const row = { queue_name: "etl", task_name: "a", count: 9, oldest_due_at: "", held_by: ["task:a"] };
+  const read = { data: [row], marks: [{ ...held, service_name: "task:a", count: 9 }] };
+  const breaker = { service_name: "broker", strategy: "queue_only", automatic: true, degraded_until: null };
+  const waits = { data: [{ ...row, held_by: ["broker"] }], marks: [{ ...breaker, count: 9 }] };
+  assert.equal(beside([late], waits), "39 due");
   assert.equal(beside([queue({})], undefined), "");
   assert.equal(beside([marked], undefined), "118 held");
   assert.equal(beside([late], undefined), "39 due");

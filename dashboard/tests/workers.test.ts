@@ -13,6 +13,7 @@ import {
   sentenceOfEntry,
   sentenceOfFleet,
   sentenceOfWorker,
+  stateOf,
   stepsOfDrain,
   wishesOf,
 } from "../src/logic/workers.ts";
@@ -333,4 +334,11 @@ test("a worker that drains as asked is on its way, and not otherwise than wanted
     worker({}),
   ].map(isStray);
   assert.deepEqual(strays, [true, false, false, false, false]);
+});
+
+test("a worker that was drained and has gone is not called offline", () => {
+  const gone = worker({ worker_id: "2", status: "OFFLINE", drained_at: AT });
+  assert.equal(stateOf(gone), "drained");
+  assert.equal(stateOf(worker({ status: "OFFLINE" })), "OFFLINE");
+  assert.equal(fleet([worker({}), gone]), "1 of 2 workers takes new tasks. 1 is drained.");
 });

@@ -231,3 +231,19 @@ def test_a_part_that_is_away_is_named_with_what_goes_on_without_it(
             expect(verdict).to_contain_text(said)
         expect(verdict).not_to_contain_text(said)
     wait_for(stack.is_healthy)
+
+
+def test_while_the_broker_is_away_who_is_not_heard_is_not_called_offline(
+    stack: Stack, shop: Shop, browser: Browser
+) -> None:
+    with _opened(browser, stack, "/workers", f"/queues/{shop.queue}") as pages:
+        workers, queue = pages
+        with frozen([stack.child("valkey")]):
+            expect(workers.locator(".page-head")).to_contain_text("whether they run is not known")
+            expect(workers.get_by_role("row").filter(has_text="not heard")).to_have_count(1)
+            expect(queue.locator(".page-head")).to_contain_text("Who takes it is not known")
+            for page in pages:
+                expect(page.get_by_text(re.compile("offline|nobody", re.I))).to_have_count(0)
+        for page in pages:
+            expect(page.locator(".page-head")).not_to_contain_text("is not known")
+    wait_for(stack.is_healthy)

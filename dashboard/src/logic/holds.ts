@@ -64,11 +64,23 @@ export function sentenceOfHeld(hold: Mark, clock: Clock): string {
   return `Held back${signatureOf(hold, clock)}${until}${who ? `: ${who}` : ""}.${reasonOf(hold)}`;
 }
 
+/** Return the services whose marks hold work back until somebody lets it go; a breaker's ends by itself. */
+const holdersIn = (held: Pick<HeldRead, "marks">): ReadonlySet<string> =>
+  new Set(held.marks.filter((mark) => !mark.automatic).map((mark) => mark.service_name));
+
+/** Return what is held back by more than a breaker: what waits for the broker alone is due. */
+export function heldRows(held: Pick<HeldRead, "data" | "marks"> | undefined): HeldRead["data"] {
+  if (!held) return [];
+  const holders = holdersIn(held);
+  return held.data.filter((one) => one.held_by.some((service) => holders.has(service)));
+}
+
 /** Return how what is held back stands in the strip, by the services whose marks hold it. */
-export function wordOfHeld(by: readonly string[] = []): { word: string; title: string } {
-  const marks = by.filter((service) => nameOfWork(service) !== null);
-  const isForBroker = marks.length === 0 && by.includes("broker");
-  return isForBroker
+export function wordOfHeld(
+  by: readonly string[] = [],
+  isBrokerAway = false,
+): { word: string; title: string } {
+  return isBrokerAway && by.every((service) => service === "broker")
     ? { word: "wait for the broker", title: "Due: they are handed to the broker once it answers." }
     : {
         word: "held back",

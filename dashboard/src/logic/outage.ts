@@ -43,7 +43,7 @@ export function sentenceOfOutage(down: Down, now: number): string {
   const since = down.get(first);
   const verb = (isMany: boolean) => (since ? (isMany ? "have" : "has") : isMany ? "do" : "does");
   const what = since ? `not answered for ${about((now - Date.parse(since)) / 1000)}` : "not answer";
-  const nor = more.length > 0 ? `, nor ${verb(isMany(more))} ${more.map(called).join(" and ")}` : "";
+  const nor = more.length > 0 ? `, nor ${verb(isMany(more))} ${joined(more.map(called))}` : "";
   const who = called(first).replace(/^./, (letter) => letter.toUpperCase());
   return `${who} ${verb(isMany([first]))} ${what}${nor}. ${meaningOf(first, "unhealthy")}`;
 }
@@ -55,6 +55,9 @@ export function sentenceOfNoWorker(down: Down, now: number, drained: string | nu
   const why = drained === null ? "" : `: ${drained}, the last one, was drained`;
   return `No worker ${what}${why}. ${meaningOf("workers", "unhealthy")}`;
 }
+
+const joined = (names: readonly string[]): string =>
+  names.length === 1 ? names[0]! : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
 const called = (part: string): string => (part === "redis" ? "Redis" : `the ${part.replaceAll("_", " ")}`);
 const isMany = (parts: readonly string[]): boolean => parts.length > 1 || parts[0] === "loops";

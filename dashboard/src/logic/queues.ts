@@ -2,6 +2,7 @@
 import type { HeldRead, QueueRow } from "../api/types.ts";
 import { quoted } from "./curl.ts";
 import { about, type Clock, count, duration, hour, NONE, plural } from "./format.ts";
+import { heldRows } from "./holds.ts";
 
 /** Return how much a queue needs a look: nobody takes from it, it is held back, it grows, it waits. */
 export function need(queue: QueueRow): number {
@@ -246,9 +247,9 @@ export function emptyIn(queue: QueueRow, drift: number | null): string {
 }
 
 /** Return how much of what is due in a queue marks hold back. `held`: what is read of it, where that may be read. */
-export function heldIn(queue: QueueRow, held: Pick<HeldRead, "data"> | undefined): number {
+export function heldIn(queue: QueueRow, held: Pick<HeldRead, "data" | "marks"> | undefined): number {
   if (queue.mark?.strategy === "queue_only") return queue.due;
-  const here = held?.data.filter((one) => one.queue_name === queue.queue_name) ?? [];
+  const here = heldRows(held).filter((one) => one.queue_name === queue.queue_name);
   return Math.min(
     queue.due,
     here.reduce((sum, one) => sum + one.count, 0),
@@ -256,7 +257,10 @@ export function heldIn(queue: QueueRow, held: Pick<HeldRead, "data"> | undefined
 }
 
 /** Return what is there beside what waits in the broker: `118 held`, `39 due`; nothing where there is no more. */
-export function beside(queues: readonly QueueRow[], held: Pick<HeldRead, "data"> | undefined): string {
+export function beside(
+  queues: readonly QueueRow[],
+  held: Pick<HeldRead, "data" | "marks"> | undefined,
+): string {
   const due = queues.reduce((sum, one) => sum + one.due, 0);
   const kept = queues.reduce((sum, one) => sum + heldIn(one, held), 0);
   return [kept > 0 ? `${count(kept)} held` : "", due > kept ? `${count(due - kept)} due` : ""]

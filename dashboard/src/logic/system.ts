@@ -41,13 +41,17 @@ const PARTS: Record<string, { name: string; does: string; without: string }> = {
 export const nameOfPart = (part: string): string =>
   PARTS[part]?.name ?? part.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase());
 
+/** Whether nobody hears the workers, nor knows whether they are there. */
+const areHidden = (down: readonly string[]): boolean => down.includes("broker") || down.includes("mirror");
+
 /** Return what a part is for; where it is not there, what that means, as far as that is known while others are not there
  * either. */
 export function meaningOf(part: string, status: string, down: readonly string[] = []): string {
   const known = PARTS[part];
-  const isHidden = down.includes("broker") || (part === "workers" && down.includes("mirror"));
-  if (status === "unhealthy" && isHidden && (part === "workers" || part === "mirror"))
-    return part === "workers" ? "Not heard: whether they run is not known." : "What is shown stands still.";
+  if (status === "unhealthy" && part === "workers" && areHidden(down))
+    return "Not heard: whether they run is not known.";
+  if (status === "unhealthy" && part === "mirror" && down.includes("broker"))
+    return "What is shown stands still.";
   return known ? (status === "unhealthy" ? known.without : known.does) : "";
 }
 
@@ -57,7 +61,9 @@ const join = (names: readonly string[]): string =>
 /** Return the sentence over the page: what does not answer, what is marked, else that all is well. */
 export function sentenceOfSystem(it: Resilience, health: Health | undefined, now: number): string {
   const parts = [...it.components, ...it.other_parts];
-  const down = parts.filter((part) => part.status === "unhealthy");
+  const silent = parts.filter((part) => part.status === "unhealthy");
+  const names = silent.map((part) => part.name);
+  const down = silent.filter((part) => part.name !== "workers" || !areHidden(names));
   const unknown = parts.filter((part) => part.status === "unknown");
   const sentences: string[] = [];
   const first = down[0];

@@ -30,12 +30,14 @@ export const asHeard = (workers: readonly Worker[], isHeard: boolean): Worker[] 
 };
 
 /** Return the word for how it is. */
-export const stateOf = (one: Worker): string =>
-  one.isUnheard
-    ? "not heard"
-    : one.status !== "OFFLINE" && one.last_heartbeat === null
-      ? "not heard yet"
-      : one.status;
+export function stateOf(one: Worker): string {
+  if (one.isUnheard) return "not heard";
+  if (isDrained(one)) return "drained";
+  return one.status !== "OFFLINE" && one.last_heartbeat === null ? "not heard yet" : one.status;
+}
+
+/** Whether it has gone because it was told to: then nothing is amiss. */
+export const isDrained = (one: Worker): boolean => one.status === "OFFLINE" && one.drained_at !== null;
 
 /** Return what is kept for a worker that is not there, to go on its name: `drains once it is back`; null for nothing. */
 export function keptFor(one: Worker): string | null {
@@ -78,8 +80,9 @@ function others(workers: readonly Worker[]): string {
   const parts = [
     said(of("DRAINING"), "drains", "drain"),
     said(of("PAUSED"), "is paused", "are paused"),
+    said(workers.filter(isDrained), "is drained", "are drained"),
     said(
-      workers.filter((one) => one.status === "OFFLINE"),
+      workers.filter((one) => one.status === "OFFLINE" && !isDrained(one)),
       "is offline",
       "are offline",
     ),

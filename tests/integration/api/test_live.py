@@ -105,10 +105,10 @@ def test_a_pulse_tells_how_the_whole_is(api: httpx.Client, database_url: str) ->
         assert pulse["workers"] == {"active": 0, "paused": 0, "draining": 0, "offline": 0}
         now = (datetime.now(UTC) - after(0)).total_seconds()
         tell(database_url, told(EventType.SUCCEEDED, 2, at=now, task_id="a"))
-        assert any(each["running"] == 0 and each["done_per_s"] == 0.02 for _, each in frames)
+        assert any(each["running"] == 0 and each["done_per_s"] == 0.0167 for _, each in frames)
     # Whoever comes later is told the same: it is counted whether or not anybody listens.
     with following(api, "pulse") as frames:
-        assert next(data["done_per_s"] for _, data in frames) == 0.02
+        assert next(data["done_per_s"] for _, data in frames) == 0.0167
 
 
 def test_each_topic_is_told_at_first_and_when_it_changes(api: httpx.Client, database_url: str) -> None:

@@ -29,6 +29,7 @@ import {
   type Verdict,
   verdictOf,
 } from "../../logic/verdict.ts";
+import { isDrained } from "../../logic/workers.ts";
 import { act } from "../../parts/actions.tsx";
 import { Bars } from "../../parts/bars.tsx";
 import { asCeleriac } from "../../parts/copy.tsx";
@@ -115,6 +116,7 @@ export default function Page(_props: PageProps) {
           more={beside(queues.value?.data ?? [], isHeld ? held.value : undefined)}
           series={trends.value?.series}
           isHeard={isHeardBy(health)}
+          drained={known.fleet?.filter(isDrained).length ?? 0}
         />
       )}
       <Away />
@@ -173,6 +175,7 @@ function Vitals({
   more,
   series,
   isHeard,
+  drained,
 }: {
   stats: Stats | undefined;
   waiting: number | null;
@@ -180,6 +183,7 @@ function Vitals({
   more: string;
   series: Trends["series"] | undefined;
   isHeard: boolean;
+  drained: number;
 }) {
   const now = pulse.value;
   const rates = endsOf(now, isHeard);
@@ -188,6 +192,7 @@ function Vitals({
     <Sparkline slots={MINUTES} values={minutes.map(of)} tone={tone} title={WORDS.byMinute} />
   );
   const workers = now?.workers;
+  const offline = (workers?.offline ?? 0) - drained;
   const all = stats?.total_workers ?? null;
   return (
     <div class="figures">
@@ -211,8 +216,7 @@ function Vitals({
       <Figure
         label={WORDS.completed}
         value={perMinute(rates.done)}
-        title={WORDS.rates}
-        note={WORDS.byMinute}
+        note={WORDS.rates}
         to={href("/analytics")}
       >
         {byMinute((one) => one.completed)}
@@ -220,8 +224,7 @@ function Vitals({
       <Figure
         label={WORDS.failed}
         value={percent(rates.failedPercent)}
-        title={WORDS.rates}
-        note={WORDS.byMinute}
+        note={WORDS.rates}
         to={href("/failures")}
         tone={(rates.failedPercent ?? 0) > 0 ? "failed" : undefined}
       >
@@ -247,7 +250,8 @@ function Vitals({
             : [
                 workers?.paused ? `${workers.paused} paused` : "",
                 workers?.draining ? `${workers.draining} draining` : "",
-                workers?.offline ? `${workers.offline} offline` : "",
+                drained > 0 ? `${drained} drained` : "",
+                offline > 0 ? `${offline} offline` : "",
               ]
                 .filter(Boolean)
                 .join(", ") || undefined

@@ -7,6 +7,7 @@ import { useHealth } from "../../api/health.ts";
 import { useData } from "../../api/query.ts";
 import type { HeldRead, QueueRow, Page as Rows, TaskRow, Trends } from "../../api/types.ts";
 import { count } from "../../logic/format.ts";
+import { heldRows } from "../../logic/holds.ts";
 import { isHeardBy } from "../../logic/outage.ts";
 import {
   heldIn,
@@ -91,9 +92,9 @@ function Whole({ queue }: { queue: QueueDetail }) {
     query: { queue_name: name, phase: "scheduled", limit: 200, rows: "data" },
     topics: ["tasks"],
   }).value;
-  const here = held.value?.data.filter((one) => one.queue_name === name);
-  const holders = new Set([`queue:${name}`, ...(here ?? []).flatMap((one) => one.held_by)]);
-  const holds = held.value?.marks.filter((one) => holders.has(one.service_name)) ?? [];
+  const here = heldRows(held.value).filter((one) => one.queue_name === name);
+  const holders = new Set([`queue:${name}`, ...here.flatMap((one) => one.held_by)]);
+  const holds = held.value?.marks.filter((one) => holders.has(one.service_name) && !one.automatic) ?? [];
   return (
     <>
       <PageHead

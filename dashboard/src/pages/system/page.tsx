@@ -74,7 +74,7 @@ function Whole({ system, stats }: { system: Resilience; stats: Stats | undefined
           label="mirror heard"
           value={mirror.lag_seconds === null ? "–" : duration(Math.max(0.001, mirror.lag_seconds))}
           unit={mirror.lag_seconds === null ? undefined : "ago"}
-          note={mirror.lag_seconds === null ? "no worker is online" : "each worker speaks every 2 s"}
+          note={mirror.lag_seconds === null ? "no worker is heard" : "each worker speaks every 2 s"}
         />
         <Figure label="due" value={count(stats?.undispatched)} note="not yet handed to the broker" />
         <Figure

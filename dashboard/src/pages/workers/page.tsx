@@ -124,13 +124,13 @@ function Vitals({ workers, figures }: { workers: readonly Worker[]; figures: rea
       />
       <Figure
         label={WORDS.rate}
-        value={figures.length > 0 ? perMinute(rate / 60) : "–"}
+        value={figures.length > 0 && isHeard ? perMinute(rate / 60) : NONE}
         note={WORDS.rateNote}
         to={href("/analytics")}
       />
       <Figure
         label={WORDS.failing}
-        value={rate > 0 ? percent((100 * failed) / rate) : "–"}
+        value={rate > 0 && isHeard ? percent((100 * failed) / rate) : NONE}
         note={WORDS.rateNote}
         tone={failed > 0 ? "failed" : undefined}
         to={href("/failures")}
@@ -165,7 +165,9 @@ const columnsOf = (figures: ReadonlyMap<string, WorkerFigures>): Column<Worker>[
     align: "end",
     narrow: "hide",
     cell: (one) =>
-      isThere(one) ? perMinute((figures.get(one.worker_id)?.task_rate ?? Number.NaN) / 60) : NONE,
+      isThere(one) && !one.isUnheard
+        ? perMinute((figures.get(one.worker_id)?.task_rate ?? Number.NaN) / 60)
+        : NONE,
   },
   {
     id: "failing",

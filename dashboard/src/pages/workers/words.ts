@@ -12,7 +12,7 @@ export const WORDS = {
   emptyHow: "Start one with the app whose tasks it shall run; it is found by itself:",
   emptyCommand: "celery -A your_app worker -E",
   offline: "Offline",
-  none: "All workers are offline.",
+  none: "No worker is online.",
   mute: "no events",
   muteWhy: "It sends no events of its tasks, which are seen late or not at all: start it with -E.",
   stray: "not as wanted",

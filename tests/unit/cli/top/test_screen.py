@@ -136,7 +136,9 @@ HELD = {"service_name": "queue:held", "strategy": "queue_only", "automatic": Fal
 def test_where_a_queue_goes_is_said_of_this_moment_alone(drift: float | None, more: dict[str, Any], end: str) -> None:
     burst = queue("held", waiting=57, **{"in_per_minute": 70, "out_per_minute": 70, "empty_in_seconds": 4} | more)
     drifts = {} if drift is None else {"held": drift}
-    held = {"data": [{"queue_name": "held", "count": 3}], "marks": [], "is_exact": True} if more.get("due") else None
+    rows = [{"queue_name": "held", "count": n, "held_by": [by]} for n, by in ((3, "task:pay"), (2, "broker"))]
+    marks = [{"service_name": name, "automatic": name == "broker", "count": 1} for name in ("task:pay", "broker")]
+    held = {"data": rows, "marks": marks, "is_exact": True} if more.get("due") else None
     it = Situation(now=NOW, queues=[burst], drifts=drifts, held=held)
     assert f"held {end}" in [" ".join(line.split()) for line in lines_of(it)]
 
@@ -219,3 +221,14 @@ def test_while_workers_are_not_heard_nobody_is_called_offline_or_missing(part: s
     text = "\n".join(lines_of(gone))
     assert text.count("not heard") == 2
     assert [word for word in ("offline", "nobody", "0 of 1", "47") if word in text] == []
+
+
+def test_a_worker_that_was_drained_is_not_called_offline() -> None:
+    fleet = [
+        {"hostname": name, "drained_at": at, "is_draining": False, "last_heartbeat": SINCE}
+        for name, at in (("one@h", SINCE), ("two@h", None))
+    ]
+    workers = [worker(each["hostname"], status="OFFLINE") for each in fleet]
+    said = [" ".join(line.split()) for line in lines_of(Situation(now=NOW, workers=workers, fleet=fleet, offline=2))]
+    assert f"one@h drained 1 of 2 {NONE}" in said
+    assert f"two@h offline 1 of 2 {NONE}" in said
