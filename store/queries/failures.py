@@ -135,19 +135,20 @@ async def list_failed_before(
 @lru_cache(maxsize=KEPT)
 def _first_minutes(chosen: Chosen) -> Select[Any]:
     minute = func.date_trunc(literal("minute", Text), rollup_deltas.c.starts_at).label("starts_at")
-    # Each minute by its name: a range of them would be read with all that was counted in it.
-    is_within = rollup_minutes.c.starts_at == any_(bindparam("minutes", type_=ARRAY(Time)))
+    # Each minute by itself, and their range beside it: of 5 of 100 names in 4 ms, where either of both alone took 8.
+    minutes = bindparam("minutes", type_=ARRAY(Time))
     counted = union_all(
         *(
             select(at, each.error, each.task_name, each.count).where(
                 each.measure == Measure.FAILED.value,
-                within,
+                *within,
+                each.starts_at >= _since,
                 each.task_name == any_(bindparam("names", type_=ARRAY(Text))),
                 *are_chosen(chosen, each),
             )
             for at, each, within in (
-                (rollup_minutes.c.starts_at, rollup_minutes.c, is_within),
-                (minute, rollup_deltas.c, rollup_deltas.c.starts_at >= _since),
+                (rollup_minutes.c.starts_at, rollup_minutes.c, [rollup_minutes.c.starts_at == any_(minutes)]),
+                (minute, rollup_deltas.c, []),
             )
         )
     ).subquery("counted")

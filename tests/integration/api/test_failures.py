@@ -121,7 +121,7 @@ async def test_a_group_that_is_new_says_in_which_minute_it_began(
     await fail(engine, database_url, ("pay", "a"), hours=5)
     first, _, _ = await fail(engine, database_url, ("mail", "b"), ("pay", "a"), ("mail", "a"), hours=0.5)
     async with engine.begin() as connection:
-        began = await connection.scalar(select(tasks.c.completed_at).where(tasks.c.task_id == first))
+        began = (await connection.execute(select(tasks.c.completed_at).where(tasks.c.task_id == first))).scalar_one()
     minute = Interval.MINUTELY.start_of(began)
     await fail(engine, database_url, ("mail", "b"))
     for _ in range(2):

@@ -1,6 +1,5 @@
 import pytest
 
-from domain.facts import Fact
 from domain.runs import Run, run_of
 from domain.states import AttemptState, EventType
 from tests.facts import after, from_backend, told
@@ -11,17 +10,15 @@ START = told(STARTED, 2, at=2.046)
 
 
 @pytest.mark.parametrize(
-    ("end", "started_at", "finished_at"),
-    [
-        (told(SUCCEEDED, 3, at=3, runtime=0.5), 2.046, 2.546),
-        (told(SUCCEEDED, 3, at=2.05, runtime=0.07), 1.98, 2.05),
-        (told(SUCCEEDED, 3, at=2.046, runtime=0), 2.046, 2.046),
-    ],
+    ("ended_at", "runtime", "started_at", "finished_at"),
+    [(3, 0.5, 2.046, 2.546), (2.05, 0.07, 1.98, 2.05), (2.046, 0, 2.046, 2.046)],
     ids=["the end is stamped late", "the start is stamped late", "it took no time"],
 )
-def test_a_run_takes_what_its_worker_measured(end: Fact, started_at: float, finished_at: float) -> None:
-    run = run_of([TAKEN, START, end], AttemptState.SUCCEEDED)
-    assert run == Run(after(1), after(started_at), after(finished_at), end.details["runtime"])
+def test_a_run_takes_what_its_worker_measured(
+    ended_at: float, runtime: float, started_at: float, finished_at: float
+) -> None:
+    run = run_of([TAKEN, START, told(SUCCEEDED, 3, at=ended_at, runtime=runtime)], AttemptState.SUCCEEDED)
+    assert run == Run(after(1), after(started_at), after(finished_at), runtime)
 
 
 def test_a_runtime_tells_when_a_run_began_whose_start_was_missed() -> None:
