@@ -18,7 +18,7 @@ WITHOUT = {
     "broker": "Submissions are accepted and wait. Nothing is lost.",
     "result_backend": "Results come late.",
     "workers": "Nothing starts. What is submitted waits.",
-    "mirror": "Tasks run, and what is shown stands still.",
+    "mirror": "Tasks run, and what is shown is not updated.",
 }
 """What it means that a part is down."""
 

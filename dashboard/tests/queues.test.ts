@@ -69,15 +69,15 @@ test("a queue says why it does not move", () => {
   assert.match(sentenceOfQueue(queue({ waiting: 9 }), now), /Nothing of it has started/);
 });
 
-test("a queue whose workers all stand still says that", () => {
+test("a queue whose workers are all paused or draining says that", () => {
   const still = queue({ waiting: 2, consumers: 2, active_consumers: 0 });
-  assert.equal(sentenceOfQueue(still, now), "All 2 workers that consume it stand still: 2 tasks wait.");
-  assert.match(sentenceOfQueue({ ...still, consumers: 1 }, now), /^Its only worker stands still/);
+  assert.equal(sentenceOfQueue(still, now), "All 2 workers that consume it take no tasks: 2 tasks wait.");
+  assert.match(sentenceOfQueue({ ...still, consumers: 1 }, now), /^Its only worker takes no tasks/);
   assert.doesNotMatch(sentenceOfQueue({ ...still, active_consumers: 1 }, now), /still/);
   assert.equal(sentenceOfQueues([still], now), "No worker takes from payments: 2 tasks wait.");
 });
 
-test("those who take are told apart from those who stand still", () => {
+test("those who take are told apart from those who do not", () => {
   const said = [
     [0, 0],
     [1, 1],
@@ -87,12 +87,12 @@ test("those who take are told apart from those who stand still", () => {
     [3, 0],
   ].map(([consumers, active]) => takersOf({ consumers: consumers!, active_consumers: active! }));
   assert.deepEqual(said, [
-    "no one",
+    "no worker",
     "1 worker",
     "3 workers",
     "1 of 3 workers",
-    "1 worker stands still",
-    "3 workers stand still",
+    "1 worker, paused or draining",
+    "3 workers, paused or draining",
   ]);
 });
 

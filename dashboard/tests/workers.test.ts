@@ -98,7 +98,7 @@ test("the list says first whether anything can start", () => {
   assert.match(sentenceOfFleet([worker({ status: "OFFLINE" })]), /^No worker is online/);
   assert.match(
     sentenceOfFleet([worker({ status: "PAUSED" })]),
-    /^The only worker that is online stands still/,
+    /^The only worker that is online takes no tasks/,
   );
   assert.equal(sentenceOfFleet([worker({})]), "The worker takes new tasks.");
   assert.equal(sentenceOfFleet([worker({}), worker({})]), "All 2 workers take new tasks.");
@@ -112,7 +112,7 @@ test("the list says first whether anything can start", () => {
   );
   assert.equal(
     sentenceOfFleet([worker({ status: "DRAINING", converged: false })]),
-    "The only worker that is online stands still: nothing starts. 1 drains.",
+    "The only worker that is online takes no tasks: nothing starts. 1 drains.",
   );
   assert.match(sentenceOfFleet([worker({ converged: false })]), / 1 is not yet as wanted\.$/);
 });

@@ -26,11 +26,11 @@ export const isUnserved = (queue: QueueRow) =>
 /** Return who takes from it, in a few words. */
 export function takersOf(queue: Pick<QueueRow, "consumers" | "active_consumers">): string {
   const { consumers, active_consumers: active } = queue;
-  if (consumers === 0) return "no one";
+  if (consumers === 0) return "no worker";
   if (active === consumers) return plural(consumers, "worker");
   return active > 0
     ? `${count(active)} of ${plural(consumers, "worker")}`
-    : plural(consumers, "worker stands still", "workers stand still");
+    : `${plural(consumers, "worker")}, paused or draining`;
 }
 
 export interface Way {
@@ -152,7 +152,7 @@ export function sentenceOfQueue(queue: QueueRow, now: number, heldBack: readonly
       : `Nobody consumes it: ${waits(waiting)}${since}.${due}`;
   if (waiting === 0) return `Nothing waits in it.${due}`;
   if (queue.active_consumers === 0)
-    return `${queue.consumers === 1 ? "Its only worker stands" : `All ${count(queue.consumers)} workers that consume it stand`} still: ${waits(waiting)}${since}.${due}`;
+    return `${queue.consumers === 1 ? "Its only worker takes" : `All ${count(queue.consumers)} workers that consume it take`} no tasks: ${waits(waiting)}${since}.${due}`;
   const course = courseOf(queue);
   if (course === "level")
     return `${waits(waiting)}${since}. About as many come as go: it holds its level.${due}`;

@@ -18,5 +18,4 @@ export const WORDS = {
   in: "in",
   out: "out",
   ratesNote: "over the last 5 minutes",
-  noOne: "no one",
 } as const;

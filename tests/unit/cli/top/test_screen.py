@@ -71,7 +71,7 @@ def test_on_80_columns_the_sections_stand_below_each_other() -> None:
         "",
         "Queues those in need first",
         "lonely 2 oldest 4 m 00 s nobody consumes it",
-        "still 1 2 workers stand still",
+        "still 1 2 workers, paused or draining",
         "grows 3 1 worker",
         "falls 9 empty in 4 m 00 s",
         "calm 0 2 workers",
