@@ -26,7 +26,7 @@ MAX_UNKNOWN_KEYS = 20
 """How many unknown keys of one object pydantic is left to name."""
 
 _NO_OBJECT = "Input should be an object"
-_IN_WORDS = {kind: _NO_OBJECT for kind in ("model_type", "model_attributes_type", "dataclass_type", "dict_type")}
+_IN_WORDS = dict.fromkeys(("model_type", "model_attributes_type", "dataclass_type", "dict_type"), _NO_OBJECT)
 """What is said in place of pydantic's own words, which name our classes or Python's."""
 
 Place = tuple[str | int, ...]

@@ -57,8 +57,7 @@ from services.workflows.lifecycle import replay, retry, start
 from services.workflows.timeline import read_workflow_history
 from store.engine import stating
 from store.queries.sight import list_seen_workflows
-from store.queries.workflows import documents, retries
-from store.queries.workflows.documents import WorkflowFilter
+from store.queries.workflows import documents, lists, retries
 
 MAX_WORKFLOW_BYTES = 16 * 1024 * 1024
 MAX_EVENT_TYPES = 20
@@ -143,11 +142,9 @@ async def list_workflows(
     rows: RowsShown = Rows.BOTH,
 ) -> WorkflowPage | Response:
     """Workflows that match, newest first."""
-    filters = WorkflowFilter(tuple(dict.fromkeys(status)), name, id_prefix, sight)
+    filters = lists.WorkflowFilter(tuple(dict.fromkeys(status)), name, id_prefix, sight)
     after = decode_uuid_cursor(cursor) if cursor else None
-    total, is_exact, stored = await documents.list_workflows(
-        connection, filters, limit=limit, offset=offset, after=after
-    )
+    total, is_exact, stored = await lists.list_workflows(connection, filters, limit=limit, offset=offset, after=after)
     pauses = await retries.list_pauses(connection, [workflow.workflow_id for workflow in stored])
     models = [WorkflowRow.from_stored(workflow, pauses.get(workflow.workflow_id, ())) for workflow in stored]
     page = WorkflowPage(

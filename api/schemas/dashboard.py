@@ -57,7 +57,9 @@ class SystemStats(ResponseModel):
         "handed to it and not heard of since; tasks of other publishers are then missing."
     )
     queues: list[QueueDepth] = Field(description="Every queue that a task names or an online worker consumes.")
-    version: str = Field(RELEASE, description="Of Celeriac; `GET /health` has that of the REST API.", examples=[RELEASE])
+    version: str = Field(
+        RELEASE, description="Of Celeriac; `GET /health` has that of the REST API.", examples=[RELEASE]
+    )
 
     @classmethod
     def of(

@@ -7,7 +7,7 @@ from domain.sentences import about
 
 WITHOUT = {
     "broker": "Submissions are accepted and wait. Nothing is lost.",
-    "mirror": "Tasks run, and what is shown stands still.",
+    "mirror": "Tasks run, and what is shown is not updated.",
     "redis": "What is shown comes late.",
     "result_backend": "Results come late.",
     "loops": "Nothing is handed to the broker.",

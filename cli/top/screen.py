@@ -216,7 +216,7 @@ def _consumers(queue: Json) -> Text:
         return Text(plural(every, "worker"), style="dim")
     if active > 0:
         return Text(f"{active:,} of {plural(every, 'worker')}", style="dim")
-    return Text(plural(every, "worker stands still", many="workers stand still"), style="yellow")
+    return Text(f"{plural(every, 'worker')}, paused or draining", style="yellow")
 
 
 def _workers(it: Situation) -> _Section:

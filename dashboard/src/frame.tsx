@@ -7,7 +7,7 @@ import { awaySince } from "./api/client.ts";
 import { useHealth } from "./api/health.ts";
 import { heardAt, isOutdated, isPaused, pulse, togglePause } from "./api/live.ts";
 import { mode, refreshScreen, slow } from "./api/query.ts";
-import { askForSignIn, isOut, isSignInAsked, isToldOfAll, may, maySee, me } from "./api/session.ts";
+import { askForSignIn, isOut, isSignInAsked, isToldOfAll, may, maySee } from "./api/session.ts";
 import { waitingShown } from "./api/waiting.ts";
 import { useKeys } from "./keys.ts";
 import { count, percent, perMinute, time } from "./logic/format.ts";
@@ -16,7 +16,6 @@ import { isHeardBy } from "./logic/outage.ts";
 import { endsOf } from "./logic/pace.ts";
 import { type Standing, standingOf } from "./logic/system.ts";
 import { isHelpOpen, isPaletteOpen } from "./palette.tsx";
-import { leave } from "./parts/actions.tsx";
 import { CopyByHand } from "./parts/copy.tsx";
 import { Icon } from "./parts/icons.tsx";
 import { Menu } from "./parts/menu.tsx";
@@ -201,7 +200,6 @@ function Settings() {
         },
         { label: "Keyboard shortcuts", key: "?", run: () => (isHelpOpen.value = true) },
         { label: "API documentation", href: new URL("../docs", document.baseURI).href },
-        me.value?.kind !== "local" && me.value !== null && { label: WORDS.signOut, run: leave },
       ]}
     >
       <Icon name="settings" />

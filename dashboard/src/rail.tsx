@@ -2,8 +2,9 @@
 import { isListed } from "./allowed.ts";
 import { pulse } from "./api/live.ts";
 import { useData } from "./api/query.ts";
-import { isMeAsked, isReadOnly, me } from "./api/session.ts";
+import { isMeAsked, isReadOnly, type Me, me } from "./api/session.ts";
 import type { FailureGroup } from "./logic/verdict.ts";
+import { leave } from "./parts/actions.tsx";
 import { Icon } from "./parts/icons.tsx";
 import { Mark } from "./parts/mark.tsx";
 import { Menu } from "./parts/menu.tsx";
@@ -54,7 +55,8 @@ export function Rail({ route }: { route: Route | undefined }) {
         <div class="rail-more" data-here={isHere ? "" : undefined}>
           <Menu
             label={WORDS.morePages}
-            items={more.map((one) => ({ label: one.title, href: href(one.path) }))}
+            head={me.value && <Who me={me.value} />}
+            items={[...more.map((one) => ({ label: one.title, href: href(one.path) })), signOutOf(me.value)]}
           >
             <Icon name="more" />
             <span class="word">{WORDS.more}</span>
@@ -80,20 +82,47 @@ export function Rail({ route }: { route: Route | undefined }) {
           <Icon name="clock" />
           <span class="word">{zoneWord.value}</span>
         </button>
-        {me.value && (
-          <div
-            class="rail-item"
-            title={me.value.kind === "local" ? WORDS.noKeyText : `${me.value.kind} ${me.value.name}`}
-          >
-            <Icon name="terminal" />
-            <span class="word clip">
-              {isReadOnly.value && `${WORDS.readOnly} · `}
-              {me.value.kind === "local" ? WORDS.noKey : me.value.name || me.value.kind}
-            </span>
-          </div>
-        )}
+        <Account />
       </div>
     </nav>
+  );
+}
+
+/** Who one is, what one may do, and the way out. */
+function Account() {
+  const it = me.value;
+  if (it === null) return null;
+  return (
+    <Menu
+      label={`${WORDS.account}: ${nameOf(it)}`}
+      look="rail-item"
+      head={<Who me={it} />}
+      items={[signOutOf(it)]}
+    >
+      <Icon name="terminal" />
+      <span class="word clip">
+        {isReadOnly.value && `${WORDS.readOnly} · `}
+        {nameOf(it)}
+      </span>
+    </Menu>
+  );
+}
+
+const nameOf = (it: Me): string => (it.kind === "local" ? WORDS.noKey : it.name || it.kind);
+
+const signOutOf = (it: Me | null) =>
+  it !== null && it.kind !== "local" && { label: WORDS.signOut, run: leave };
+
+function Who({ me: it }: { me: Me }) {
+  if (it.kind === "local") return <p>{WORDS.noKeyText}</p>;
+  return (
+    <>
+      <p>
+        <b>{nameOf(it)}</b> <span class="muted">{it.kind.replaceAll("_", " ")}</span>
+      </p>
+      <p>{WORDS.mayDo(it.scopes)}</p>
+      <p>{WORDS.limitedTo(it.queues, it.task_names)}</p>
+    </>
   );
 }
 

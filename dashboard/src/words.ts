@@ -1,5 +1,12 @@
 // Sentences that more than one page says. Those of one page stand in its folder, in `words.ts`.
 
+/** `queues etl, mail and name pay`; nothing for no limits. */
+function someOf(queues: readonly string[], names: readonly string[]): string {
+  const some = (word: string, which: readonly string[]) =>
+    which.length === 0 ? [] : [`${word}${which.length > 1 ? "s" : ""} ${which.join(", ")}`];
+  return [...some("queue", queues), ...some("name", names)].join(" and ");
+}
+
 export const WORDS = {
   live: "live",
   polling: "polling",
@@ -28,13 +35,13 @@ export const WORDS = {
   empty: "Nothing here.",
   retry: "Try again",
   shownAsOf: (time: string) => `It is as of ${time}.`,
+  account: "Who you are",
+  mayDo: (scopes: readonly string[]) => `May ${scopes.join(", ") || "do nothing"}.`,
+  limitedTo: (queues: readonly string[], names: readonly string[]) =>
+    `Sees ${someOf(queues, names) || "all queues and task names"}.`,
   /** What a key with limits is shown. */
-  seesOnly: (queues: readonly string[], names: readonly string[]) => {
-    const some = (word: string, which: readonly string[]) =>
-      which.length === 0 ? [] : [`${word}${which.length > 1 ? "s" : ""} ${which.join(", ")}`];
-    const which = [...some("queue", queues), ...some("name", names)].join(" and ");
-    return `Your key sees only ${which}. There may be more that it is not shown.`;
-  },
+  seesOnly: (queues: readonly string[], names: readonly string[]) =>
+    `Your key sees only ${someOf(queues, names)}. There may be more that it is not shown.`,
   copied: "Copied",
   copyFailed: "This browser lets a page copy only over https: the text is selected, press Ctrl C.",
   outdated: "Celeriac was updated while this page was open.",

@@ -75,15 +75,15 @@ test("a queue says why it does not move", () => {
   assert.equal(of(null), "9 tasks wait.");
 });
 
-test("a queue whose workers all stand still says that", () => {
+test("a queue whose workers are all paused or draining says that", () => {
   const still = queue({ waiting: 2, consumers: 2, active_consumers: 0 });
-  assert.equal(sentenceOfQueue(still, now), "All 2 workers that consume it stand still: 2 tasks wait.");
-  assert.match(sentenceOfQueue({ ...still, consumers: 1 }, now), /^Its only worker stands still/);
+  assert.equal(sentenceOfQueue(still, now), "All 2 workers that consume it take no tasks: 2 tasks wait.");
+  assert.match(sentenceOfQueue({ ...still, consumers: 1 }, now), /^Its only worker takes no tasks/);
   assert.doesNotMatch(sentenceOfQueue({ ...still, active_consumers: 1 }, now), /still/);
   assert.equal(sentenceOfQueues([still], now), "No worker takes from payments: 2 tasks wait.");
 });
 
-test("those who take are told apart from those who stand still", () => {
+test("those who take are told apart from those who do not", () => {
   const said = [
     [0, 0],
     [1, 1],
@@ -93,12 +93,12 @@ test("those who take are told apart from those who stand still", () => {
     [3, 0],
   ].map(([consumers, active]) => takersOf({ consumers: consumers!, active_consumers: active! }));
   assert.deepEqual(said, [
-    "no one",
+    "no worker",
     "1 worker",
     "3 workers",
     "1 of 3 workers",
-    "1 worker stands still",
-    "3 workers stand still",
+    "1 worker, paused or draining",
+    "3 workers, paused or draining",
   ]);
 });
 
@@ -130,7 +130,7 @@ test("nothing is foretold of what is held back or not taken, and never is told a
   const why = (over: Partial<QueueRow>) => standingStill(queue({ waiting: 5, ...over }));
   assert.equal(why({}), "");
   assert.match(why({ mark: held }), /^It is held back/);
-  assert.match(why({ active_consumers: 0 }), /^Its workers stand still/);
+  assert.match(why({ active_consumers: 0 }), /^Its workers take no tasks/);
   assert.match(why({ consumers: 0 }), /^Nobody consumes it/);
   assert.match(why({ consumers: 0, isUnheard: true }), /^Workers are not heard/);
 });
@@ -209,7 +209,7 @@ test("while workers are not heard, nobody is said not to take", () => {
   const [unheard] = asHeard([alone], false);
   assert.deepEqual(asHeard([alone], true), [alone]);
   assert.deepEqual([isUnserved(alone), isUnserved(unheard!)], [true, false]);
-  assert.deepEqual([takersOf(alone), takersOf(unheard!)], ["no one", "not heard"]);
+  assert.deepEqual([takersOf(alone), takersOf(unheard!)], ["no worker", "not heard"]);
   const said = "Who takes it is not known: workers are not heard now.";
   assert.equal(sentenceOfQueue(unheard!, now), `8 tasks wait. ${said}`);
   assert.equal(

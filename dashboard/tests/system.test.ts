@@ -63,7 +63,7 @@ test("marks are told, and a mark is no broken part", () => {
   const it = system({
     degradation: { degraded_services_count: 1, services: [mark.service_name], marks: [mark] },
   });
-  assert.equal(sentenceOfSystem(it, undefined, now), "All 2 parts answer, and 1 mark is in force.");
+  assert.equal(sentenceOfSystem(it, undefined, now), "All 2 parts answer, and 1 hold is in force.");
   assert.match(effectOf(mark), /kept/);
   assert.equal(pathOfService("queue:a/b"), "/queues/a%2Fb");
   assert.equal(pathOfService("task:x"), "/names/x");
@@ -94,7 +94,7 @@ test("what is amiss with the whole is named, and what is shown is old where noth
   const mirror = standingOf(unheard, 9, now)!;
   assert.equal(
     mirror.text,
-    "Broker and Mirror do not answer. Submissions are accepted and wait. Nothing is lost. What is shown stands still.",
+    "Broker and Mirror do not answer. Submissions are accepted and wait. Nothing is lost. What is shown is not updated.",
   );
   assert.deepEqual([mirror.isOld, mirror.since], [true, now - 9_000]);
   assert.match(standingOf(degraded({}), null, now)!.text, /^A part of the system/);
@@ -121,6 +121,6 @@ test("what is known only through a part that is down is not told as a fact", () 
     ["mirror", "workers"],
   ])
     assert.equal(meaningOf("workers", "unhealthy", down), "Not heard: whether they run is not known.");
-  assert.equal(meaningOf("mirror", "unhealthy", ["broker", "mirror"]), "What is shown stands still.");
-  assert.equal(meaningOf("mirror", "unhealthy", ["mirror"]), "Tasks run, and what is shown stands still.");
+  assert.equal(meaningOf("mirror", "unhealthy", ["broker", "mirror"]), "What is shown is not updated.");
+  assert.equal(meaningOf("mirror", "unhealthy", ["mirror"]), "Tasks run, and what is shown is not updated.");
 });

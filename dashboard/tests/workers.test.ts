@@ -104,7 +104,7 @@ test("of a drained worker its next start is told as it will be", () => {
 test("the list says first whether anything can start", () => {
   assert.equal(fleet([]), "No worker has been heard yet.");
   assert.match(fleet([worker({ status: "OFFLINE" })]), /^No worker is online/);
-  assert.match(fleet([worker({ status: "PAUSED" })]), /^The only worker that is online stands still/);
+  assert.match(fleet([worker({ status: "PAUSED" })]), /^The only worker that is online takes no tasks/);
   assert.equal(fleet([worker({})]), "The worker takes new tasks.");
   assert.equal(fleet([worker({}), worker({})]), "All 2 workers take new tasks.");
   assert.equal(
@@ -117,7 +117,7 @@ test("the list says first whether anything can start", () => {
   );
   assert.equal(
     fleet([worker({ status: "DRAINING", converged: false })]),
-    "The only worker that is online stands still: nothing starts. 1 drains.",
+    "The only worker that is online takes no tasks: nothing starts. 1 drains.",
   );
   assert.match(fleet([worker({ converged: false })]), / 1 is not yet as wanted\.$/);
 });

@@ -67,7 +67,7 @@ test("a failed workflow is told by the step that failed first, and by what never
   ]);
   assert.equal(
     sentenceOfWorkflow(it, NOW),
-    "early failed, the first of 2: Timeout: no answer. 1 of 4 steps completed, 1 never ran.",
+    "early failed, the first of 2: Timeout: no answer. 1 of 4 steps completed, 1 skipped.",
   );
 });
 
@@ -93,7 +93,7 @@ test("what ended well, was cancelled or has not begun is told in one sentence", 
   );
   assert.equal(
     sentenceOfWorkflow(workflow("CANCELLED", [step("a", "COMPLETED"), step("b", "SKIPPED")]), NOW),
-    "Cancelled: 1 of 2 steps had completed, 1 never ran.",
+    "Cancelled: 1 of 2 steps had completed, 1 skipped.",
   );
   assert.equal(
     sentenceOfWorkflow(workflow("PENDING", [step("a", "PENDING")], { started_at: null }), NOW),

@@ -207,7 +207,7 @@ def test_without_the_mirror_the_list_and_a_task_are_shown_as_old(stack: Stack, s
             for page in pages:
                 expect(page.locator(OLD)).to_be_visible()
                 expect(page.locator(".banner")).to_contain_text(
-                    re.compile(r"what is shown stands still\. It is as of \d")
+                    re.compile(r"what is shown is not updated\. It is as of \d")
                 )
         for page in pages:
             expect(page.locator("[data-stale]")).to_have_count(0)
@@ -218,7 +218,7 @@ def test_without_the_mirror_the_list_and_a_task_are_shown_as_old(stack: Stack, s
     ("server", "said"),
     [
         ("valkey", "The broker has not answered"),
-        ("mirror", "Tasks run, and what is shown stands still."),
+        ("mirror", "Tasks run, and what is shown is not updated."),
     ],
 )
 def test_a_part_that_is_away_is_named_with_what_goes_on_without_it(

@@ -155,7 +155,7 @@ def test_somebody_signs_in_with_a_key_and_sees_only_what_he_may(closed: str, bro
         expect(page.get_by_text("read only")).to_be_visible()
         expect(page.get_by_role("button", name="Save view")).to_have_count(0)
         assert KEY not in str(context.storage_state())
-        page.get_by_role("button", name="Settings").click()
+        page.get_by_role("button", name="Who you are").click()
         page.get_by_role("menuitem", name="Sign out").click()
         expect(page.get_by_label("API key")).to_be_visible()
         assert context.cookies() == []

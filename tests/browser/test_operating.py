@@ -120,8 +120,8 @@ def test_a_queue_is_held_back_and_the_system_says_what_that_keeps(stack: Stack, 
     expect(page.get_by_text("1 task so far")).to_be_visible()
 
     open_page(page, f"{stack.url}/ui/system")
-    expect(page.get_by_text("and 1 mark is in force.")).to_be_visible()
-    expect(page.get_by_text(f"by the mark of queue {NOT_CONSUMED}")).to_be_visible()
+    expect(page.get_by_text("and 1 hold is in force.")).to_be_visible()
+    expect(page.get_by_text(f"because of queue {NOT_CONSUMED}")).to_be_visible()
     # In words, not in those of the API.
     expect(page.locator(".system-part").filter(has_text=NOT_CONSUMED)).to_contain_text("held back")
     page.get_by_role("button", name="Clear").press("Enter")
@@ -132,10 +132,10 @@ def test_a_queue_is_held_back_and_the_system_says_what_that_keeps(stack: Stack, 
 def test_what_cannot_be_marked_is_said_on_its_field(stack: Stack, shop: Shop, looked: Looked) -> None:
     page, watch = looked
     open_page(page, f"{stack.url}/ui/system")
-    page.get_by_role("button", name="Set a mark").press("Enter")
-    service = page.get_by_role("textbox", name="What to mark")
+    page.get_by_role("button", name="Hold back or refuse").press("Enter")
+    service = page.get_by_role("textbox", name="What it is about")
     service.fill("the moon")
-    page.get_by_role("button", name="Set the mark").press("Enter")
+    page.get_by_role("button", name="Set it").press("Enter")
     expect(service).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_role("dialog")).to_contain_text("must be one of")
     # Chromium's own word on the answer 400.

@@ -24,14 +24,14 @@ def phone(browser: Browser, stack: Stack) -> Iterator[Page]:
 
 def test_views_and_facets_of_the_list_of_tasks_are_behind_a_button(phone: Page, stack: Stack, shop: Shop) -> None:
     open_page(phone, f"{stack.url}/ui/tasks")
-    phone.get_by_role("button", name="Filters").click()
+    phone.get_by_role("button", name="Filters", exact=True).click()
     filters = phone.get_by_role("dialog", name="Filters")
     filters.get_by_role("link", name="failed").and_(filters.locator(".facet")).click()
     failed = stack.client.get("/search/tasks", params={"status": "FAILED"}).json()["total"]
     filters.get_by_role("button", name=f"Show {failed} task").click()
     expect(phone.get_by_role("dialog")).to_have_count(0)
     expect(phone.get_by_role("button", name="Remove status")).to_be_visible()
-    phone.get_by_role("button", name="Filters").click()
+    phone.get_by_role("button", name="Filters", exact=True).click()
     filters.get_by_role("link", name="stuck tasks").click()
     expect(phone.get_by_role("button", name="Remove status failed")).to_have_count(0)
 

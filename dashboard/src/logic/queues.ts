@@ -32,11 +32,11 @@ export const isUnserved = (queue: QueueRow) =>
 export function takersOf(queue: Pick<QueueRow, "consumers" | "active_consumers" | "isUnheard">): string {
   const { consumers, active_consumers: active } = queue;
   if (queue.isUnheard) return "not heard";
-  if (consumers === 0) return "no one";
+  if (consumers === 0) return "no worker";
   if (active === consumers) return plural(consumers, "worker");
   return active > 0
     ? `${count(active)} of ${plural(consumers, "worker")}`
-    : plural(consumers, "worker stands still", "workers stand still");
+    : `${plural(consumers, "worker")}, paused or draining`;
 }
 
 export interface Way {
@@ -170,7 +170,7 @@ export function sentenceOfQueue(
       : `Nobody consumes it: ${waits(waiting)}${since}.${due}`;
   if (waiting === 0) return `Nothing waits in it.${due}`;
   if (queue.active_consumers === 0)
-    return `${queue.consumers === 1 ? "Its only worker stands" : `All ${count(queue.consumers)} workers that consume it stand`} still: ${waits(waiting)}${since}.${due}`;
+    return `${queue.consumers === 1 ? "Its only worker takes" : `All ${count(queue.consumers)} workers that consume it take`} no tasks: ${waits(waiting)}${since}.${due}`;
   return `${waits(waiting)}${since}${courseIn(queue, drift)}${due}`;
 }
 
@@ -280,7 +280,7 @@ export function standingStill(queue: QueueRow): string {
   if (queue.mark !== null) return "It is held back: nothing is foretold until it is let go again.";
   if (queue.isUnheard) return "Workers are not heard now: nothing is foretold.";
   if (queue.consumers > 0 && queue.active_consumers === 0)
-    return "Its workers stand still: nothing is foretold until one of them takes tasks again.";
+    return "Its workers take no tasks: nothing is foretold until one of them takes tasks again.";
   return queue.consumers === 0 ? "Nobody consumes it: nothing is foretold until somebody does." : "";
 }
 

@@ -23,7 +23,7 @@ const PARTS: Record<string, { name: string; does: string; without: string }> = {
   mirror: {
     name: "Mirror",
     does: "Hears what workers tell.",
-    without: "Tasks run, and what is shown stands still.",
+    without: "Tasks run, and what is shown is not updated.",
   },
   redis: {
     name: "Redis",
@@ -51,7 +51,7 @@ export function meaningOf(part: string, status: string, down: readonly string[] 
   if (status === "unhealthy" && part === "workers" && areHidden(down))
     return "Not heard: whether they run is not known.";
   if (status === "unhealthy" && part === "mirror" && down.includes("broker"))
-    return "What is shown stands still.";
+    return "What is shown is not updated.";
   return known ? (status === "unhealthy" ? known.without : known.does) : "";
 }
 
@@ -83,7 +83,7 @@ export function sentenceOfSystem(it: Resilience, health: Health | undefined, now
   const marks = it.degradation.marks.length;
   if (marks > 0)
     sentences.push(
-      `${isWhole ? `All ${count(parts.length)} parts answer, and ` : ""}${plural(marks, "mark is", "marks are")} in force.`,
+      `${isWhole ? `All ${count(parts.length)} parts answer, and ` : ""}${plural(marks, "hold is", "holds are")} in force.`,
     );
   if (sentences.length > 0) return sentences.join(" ");
   if (health !== undefined && health.status !== "healthy")

@@ -66,7 +66,7 @@ export function sentenceOfFleet(workers: readonly Worker[], clock: Clock): strin
   const active = online.filter((one) => one.status === "ACTIVE").length;
   const rest = others(workers);
   if (active === 0)
-    return `${online.length === 1 ? "The only worker that is online stands" : `All ${count(online.length)} workers that are online stand`} still: nothing starts. ${rest}`;
+    return `${online.length === 1 ? "The only worker that is online takes" : `All ${count(online.length)} workers that are online take`} no tasks: nothing starts. ${rest}`;
   const all = active === workers.length ? (active === 1 ? "The worker" : `All ${count(active)} workers`) : "";
   const some = `${count(active)} of ${plural(workers.length, "worker")}`;
   return `${all || some} ${active === 1 ? "takes" : "take"} new tasks. ${rest}`.trim();

@@ -55,10 +55,10 @@ export function sentenceOfWorkflow(workflow: Workflow, now: number): string {
       const first = firstFailure(steps);
       const others = failed > 1 ? `, the first of ${count(failed)}` : "";
       const what = first ? `${first.id} failed${others}: ${lineOf(first.error)}` : "A step did not complete.";
-      return `${what} ${ofAll} completed${never > 0 ? `, ${count(never)} never ran` : ""}.`;
+      return `${what} ${ofAll} completed${never > 0 ? `, ${count(never)} skipped` : ""}.`;
     }
     case "CANCELLED":
-      return `Cancelled: ${ofAll} had completed${never > 0 ? `, ${count(never)} never ran` : ""}.`;
+      return `Cancelled: ${ofAll} had completed${never > 0 ? `, ${count(never)} skipped` : ""}.`;
     case "RUNNING":
       return `${ofAll} completed in ${lasted}${onItsWay(found)}.${trouble(workflow, failed)}`;
     default:
@@ -112,14 +112,14 @@ export function whyOf(step: StepDetail, workflow: Workflow): string {
   if (cause) {
     const how = cause.status === "FAILED" ? "failed" : "was cancelled";
     return step.depends_on.includes(cause.id)
-      ? `It never ran: it needs ${cause.id}, which ${how}.`
-      : `It never ran: it needs what came of ${cause.id}, which ${how}.`;
+      ? `Skipped: it needs ${cause.id}, which ${how}.`
+      : `Skipped: it needs what came of ${cause.id}, which ${how}.`;
   }
   const first = firstFailure(workflow.steps);
-  if (workflow.cancel_requested) return "It never ran: the workflow was cancelled before.";
+  if (workflow.cancel_requested) return "Skipped: the workflow was cancelled before.";
   return first
-    ? `It never ran: ${first.id} failed, and this workflow starts nothing new after a failure.`
-    : "It never ran.";
+    ? `Skipped: ${first.id} failed, and this workflow starts nothing new after a failure.`
+    : "Skipped.";
 }
 
 /** The step behind which it was left out: the nearest one before it that did not complete by itself. */
@@ -182,7 +182,7 @@ export function proofOfWorkflowCancel(workflow: Workflow, message?: string): Rec
     {
       title: "Nothing new starts",
       state: "ok",
-      detail: skipped > 0 ? `${plural(skipped, "step")} will never run.` : undefined,
+      detail: skipped > 0 ? `${plural(skipped, "step")} skipped.` : undefined,
     },
     running.length > 0 && !isOver
       ? {

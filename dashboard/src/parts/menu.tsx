@@ -17,12 +17,18 @@ export function Menu({
   label,
   items,
   children,
+  head,
+  look = "icon-button",
   align = "end",
 }: {
   /** What the button says, or its name where it shows only an icon. */
   label: string;
   items: readonly (MenuItem | null | false)[];
   children?: ComponentChildren;
+  /** What is told above the actions. */
+  head?: ComponentChildren;
+  /** The class of a button that shows more than its label. */
+  look?: string;
   align?: "start" | "end";
 }) {
   const [isOpen, setOpen] = useState(false);
@@ -72,12 +78,12 @@ export function Menu({
       <button
         ref={button}
         type="button"
-        class={children ? "icon-button" : "button"}
+        class={children ? look : "button"}
         aria-label={children ? label : undefined}
         title={children ? label : undefined}
-        aria-haspopup="menu"
+        aria-haspopup={shown.length > 0 ? "menu" : undefined}
         aria-expanded={isOpen}
-        aria-controls={isOpen ? id : undefined}
+        aria-controls={isOpen && shown.length > 0 ? id : undefined}
         onClick={() => setOpen(!isOpen)}
       >
         {children ?? (
@@ -87,42 +93,47 @@ export function Menu({
         )}
       </button>
       {isOpen && (
-        <div class="menu-list" data-align={align} role="menu" id={id} aria-label={label}>
-          {shown.map((item) => {
-            const inside = (
-              <>
-                <span>{item.label}</span>
-                {item.isChosen && <Icon name="check" />}
-                {item.key && <kbd>{item.key}</kbd>}
-              </>
-            );
-            return item.href ? (
-              <a
-                key={item.label}
-                role="menuitem"
-                tabIndex={-1}
-                href={item.href}
-                onClick={() => setOpen(false)}
-              >
-                {inside}
-              </a>
-            ) : (
-              <button
-                key={item.label}
-                type="button"
-                role={item.isChosen === undefined ? "menuitem" : "menuitemcheckbox"}
-                aria-checked={item.isChosen}
-                tabIndex={-1}
-                data-tone={item.isDangerous ? "failed" : undefined}
-                onClick={() => {
-                  if (item.isChosen === undefined) close();
-                  item.run?.();
-                }}
-              >
-                {inside}
-              </button>
-            );
-          })}
+        <div class="menu-list" data-align={align}>
+          {head && <div class="menu-head">{head}</div>}
+          {shown.length > 0 && (
+            <div role="menu" id={id} aria-label={label}>
+              {shown.map((item) => {
+                const inside = (
+                  <>
+                    <span>{item.label}</span>
+                    {item.isChosen && <Icon name="check" />}
+                    {item.key && <kbd>{item.key}</kbd>}
+                  </>
+                );
+                return item.href ? (
+                  <a
+                    key={item.label}
+                    role="menuitem"
+                    tabIndex={-1}
+                    href={item.href}
+                    onClick={() => setOpen(false)}
+                  >
+                    {inside}
+                  </a>
+                ) : (
+                  <button
+                    key={item.label}
+                    type="button"
+                    role={item.isChosen === undefined ? "menuitem" : "menuitemcheckbox"}
+                    aria-checked={item.isChosen}
+                    tabIndex={-1}
+                    data-tone={item.isDangerous ? "failed" : undefined}
+                    onClick={() => {
+                      if (item.isChosen === undefined) close();
+                      item.run?.();
+                    }}
+                  >
+                    {inside}
+                  </button>
+                );
+              })}
+            </div>
+          )}
         </div>
       )}
     </div>

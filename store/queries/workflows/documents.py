@@ -1,4 +1,4 @@
-"""Workflows as clients see them: stored whole, read whole, listed. How they go on is in `progress.py`."""
+"""Workflows as clients see them: stored whole and read whole. `lists.py` lists them, `progress.py` takes them on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     JSON,
-    ColumnElement,
     Integer,
     Select,
     SmallInteger,
@@ -20,23 +19,18 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.at_rest import CannotOpen
 from domain.errors import ArgumentsNotRecorded
-from domain.filters import EXACT_TOTAL
-from domain.identities import ids_beginning
-from domain.sight import EVERYTHING, Sight
 from domain.submissions import Submission
 from domain.workflows.dag import Dag, invert
 from domain.workflows.definition import NewWorkflow, Step
-from domain.workflows.steps import OnFailure, WorkflowStatus
+from domain.workflows.steps import OnFailure
 from store.at_rest import AtRest, at_rest_of
 from store.batch import batch_of, bind_rows
-from store.queries.sight import workflow_seen
 from store.queries.tasks.documents import shortened
 from store.tables.base import Time
 from store.tables.tasks import task_results, tasks
@@ -356,50 +350,3 @@ async def list_tasks(connection: AsyncConnection, workflow_id: UUID) -> dict[str
     """
     rows = await connection.execute(_task_ids, {"workflow": workflow_id})
     return {row.task_id: row.events_from for row in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowFilter:
-    """Which workflows are wanted: all that is given must hold."""
-
-    statuses: tuple[WorkflowStatus, ...] = ()
-    name: str | None = None
-    id_prefix: str | None = None
-    """Hexadecimal digits and dashes."""
-    sight: Sight = EVERYTHING
-    """The workflows that exist for whoever asks."""
-
-
-async def list_workflows(
-    connection: AsyncConnection,
-    filters: WorkflowFilter,
-    *,
-    limit: int,
-    offset: int,
-    after: tuple[datetime, UUID] | None = None,
-) -> tuple[int, bool, list[StoredWorkflow]]:
-    """Return how many match, whether that is exact, and one page, newest first (index workflows_created, or the
-    filter's).
-
-    `after`: `created_at` and id of the row behind which the page begins; the count is of all.
-    """
-    where = _conditions(filters)
-    newest = (workflows.c.created_at.desc(), workflows.c.workflow_id.desc())
-    page = select(workflows).where(*where).order_by(*newest).limit(limit).offset(offset)
-    if after is not None:
-        page = page.where(tuple_(workflows.c.created_at, workflows.c.workflow_id) < tuple_(*after))
-    rows = [StoredWorkflow(*row) for row in await connection.execute(page)]
-    matching = select(workflows.c.workflow_id).where(*where).limit(EXACT_TOTAL + 1).subquery()
-    count: int = (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
-    return min(count, EXACT_TOTAL), count <= EXACT_TOTAL, rows
-
-
-def _conditions(filters: WorkflowFilter) -> list[ColumnElement[bool]]:
-    conditions = [*workflow_seen(filters.sight)]
-    if filters.statuses:
-        conditions.append(workflows.c.status.in_([status.value for status in filters.statuses]))
-    if filters.name is not None:
-        conditions.append(workflows.c.name == filters.name)
-    if filters.id_prefix is not None:
-        conditions.append(workflows.c.workflow_id.between(*ids_beginning(filters.id_prefix)))
-    return conditions

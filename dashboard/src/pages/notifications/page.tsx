@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { useData } from "../../api/query.ts";
 import type { Page as Rows } from "../../api/types.ts";
-import { about, count, plural } from "../../logic/format.ts";
+import { count, plural, time } from "../../logic/format.ts";
 import { ActionButton } from "../../parts/actions.tsx";
 import { CopyAs } from "../../parts/copy.tsx";
 import { Icon } from "../../parts/icons.tsx";
@@ -88,11 +88,11 @@ function verdict(channels: readonly Channel[], routes: readonly Route[]): string
   const live = channels.filter((one) => one.enabled);
   const failing = live.filter((one) => one.failing_since !== null);
   if (failing.length === 1) {
-    const since = about((stillClock().now - Date.parse(failing[0]!.failing_since!)) / 1000);
-    return `${failing[0]!.name} has taken no message for ${since}: ${outcomeOf(failing[0]!)}.`;
+    const since = time(failing[0]!.failing_since, stillClock());
+    return `Messages to ${failing[0]!.name} have failed since ${since}: ${outcomeOf(failing[0]!)}.`;
   }
   if (failing.length > 1)
-    return `${count(failing.length)} of ${plural(channels.length, "channel")} take no messages.`;
+    return `Messages to ${count(failing.length)} of ${plural(channels.length, "channel")} fail.`;
   const led = new Set(routes.filter((one) => one.enabled).flatMap((one) => one.channel_ids));
   const told = live.filter((one) => led.has(one.channel_id));
   if (told.length === 0) return "No route leads to a channel: nobody is told of alerts.";

@@ -58,9 +58,17 @@ export const MESSAGE_LOOKS: Record<Message["status"], Look> = {
   FAILED: { word: "given up", tone: "failed", shape: "failed" },
 };
 
-/** `timed out`, `refused, 403`. */
+const OUTCOMES: Record<string, string> = {
+  not_allowed: "its address is not allowed",
+  tls: "no trusted certificate",
+  timeout: "not taken in time",
+  invalid: "its URL is not understood",
+  unreadable: "its URL cannot be decrypted",
+};
+
+/** `not taken in time`, `refused, 403`. */
 export function outcomeOf(of: { last_outcome: string | null; last_code: number | null }): string {
   if (of.last_outcome === null) return "";
-  const word = of.last_outcome.replaceAll("_", " ");
+  const word = OUTCOMES[of.last_outcome] ?? of.last_outcome.replaceAll("_", " ");
   return of.last_code === null ? word : `${word}, ${of.last_code}`;
 }

@@ -18,5 +18,5 @@ export const WORDS = {
   in: "in",
   out: "out",
   ratesNote: "in this minute and the one before",
-  noOne: "no one",
+  noOne: "no worker",
 } as const;

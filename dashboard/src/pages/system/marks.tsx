@@ -28,7 +28,7 @@ export function Marks({ marks }: { marks: readonly Mark[] }) {
           <Service name={mark.service_name} />
           <span class="muted">
             {effectOf(mark)}
-            {signatureOf(mark, clock.value) && `; marked${signatureOf(mark, clock.value)}.`}
+            {signatureOf(mark, clock.value) && `; set${signatureOf(mark, clock.value)}.`}
             {reasonOf(mark)}
           </span>
           <span class="end muted">
@@ -70,9 +70,7 @@ function Clear({ service }: { service: string }) {
     <ActionButton
       needs="operate"
       command={{ method: "POST", path, body }}
-      onClick={() =>
-        act("POST", path, { body, done: `The mark of ${nameOfMarked(service)} is gone.`, topics: ["all"] })
-      }
+      onClick={() => act("POST", path, { body, done: `Over for ${nameOfMarked(service)}.`, topics: ["all"] })}
     >
       {WORDS.clear}
     </ActionButton>
@@ -110,7 +108,7 @@ export function Held() {
                   </a>{" "}
                   <span class="muted">in {one.queue_name}</span>
                 </span>
-                <span class="muted clip">by the mark of {one.held_by.map(nameOfMarked).join(", ")}</span>
+                <span class="muted clip">because of {one.held_by.map(nameOfMarked).join(", ")}</span>
                 <span class="end muted">
                   oldest due <Ago at={one.oldest_due_at} />
                 </span>
@@ -149,7 +147,7 @@ export function AskMark({ onClose }: { onClose: () => void }) {
           body: { service_name: name, strategy, duration_seconds: Number(duration_seconds) },
           headers: reasonHeaders(why),
         });
-        say(`The mark of ${nameOfMarked(name)} is set.`, { tone: "completed" });
+        say(`Set for ${nameOfMarked(name)}.`, { tone: "completed" });
         renew("all");
       }}
     >

@@ -87,7 +87,10 @@ function verdict(webhooks: readonly Webhook[]): string {
     off === 0 ? "" : plural(off, "is off", "are off"),
   ].filter(Boolean);
   const all = plural(webhooks.length, "webhook");
-  return parts.length === 0 ? `${all}, and none of them fails.` : `${all}: ${parts.join(", ")}.`;
+  if (parts.length > 0) return `${all}: ${parts.join(", ")}.`;
+  return webhooks.length === 1
+    ? "The webhook is on, and not failing."
+    : `All ${all} are on, and none is failing.`;
 }
 
 const COLUMNS: readonly Column<Webhook>[] = [

@@ -292,11 +292,11 @@ function Offline({ workers }: { workers: readonly Worker[] }) {
             aria-expanded={isOpen}
             onClick={() => setParams({ offline: isOpen ? null : "1" })}
           >
-            <Icon name={isOpen ? "down" : "right"} /> {count(workers.length)} not there
+            <Icon name={isOpen ? "down" : "right"} /> {count(workers.length)} offline
           </button>
         </h2>
         {held > 0 && <span class="muted">{count(held)} with work in hand</span>}
-        {kept > 0 && <span class="muted">{count(kept)} to stand still once back</span>}
+        {kept > 0 && <span class="muted">{count(kept)} to be paused or drained once back</span>}
         <div class="actions">
           {isOpen && (
             <ActionButton needs="operate" onClick={() => (isAsking.value = true)}>

@@ -39,7 +39,7 @@ export function Gantt({ workflow }: { workflow: Workflow }) {
         <span class="muted num">
           {[
             cut > 0 ? `${duration(cut / 1000)} cut out, in which nothing ran` : "",
-            never > 0 ? `Without ${plural(never, "step")} that never started` : "",
+            never > 0 ? `${plural(never, "step")} ${hasEnded(workflow) ? "skipped" : "not started yet"}` : "",
           ]
             .filter(Boolean)
             .join(" · ")}

@@ -48,7 +48,11 @@ function OneStep({ step, workflow }: { step: StepDetail; workflow: Workflow }) {
     <>
       <p class="workflow-peek-line">
         <Status of={step.status} />
-        {hasTask ? <Id id={step.task_id} to={href(path)} /> : <span class="muted">{WORDS.noTask}</span>}
+        {hasTask ? (
+          <Id id={step.task_id} to={href(path)} />
+        ) : (
+          <span class="muted">{step.status === "SKIPPED" ? WORDS.noTask : WORDS.unstarted}</span>
+        )}
       </p>
       {why && <p class="workflow-why">{why}</p>}
       {step.error && <p class="workflow-error">{step.error}</p>}

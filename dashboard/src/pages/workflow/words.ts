@@ -5,7 +5,7 @@ export const WORDS = {
   onPath: "on the critical path",
   pathWhy:
     "Bold in the graph. Of all ways there, the one that took longest; each step waits from the end of the last that it needs, for a worker and for its last try.",
-  fold: "Fold fans",
+  fold: "Group parallel steps",
   graphLabel: "Graph of the steps; arrow keys follow its lines, the tab Steps has the same as a table",
   zoom: "Size of the graph",
   gone: "There is no workflow with this id.",
@@ -15,5 +15,5 @@ export const WORDS = {
   noFailures: "Nothing of it has gone wrong.",
   unstarted: "not started",
   omitted: "The result is large: the task's page has it.",
-  noTask: "It never became a task.",
+  noTask: "none: it was skipped",
 } as const;

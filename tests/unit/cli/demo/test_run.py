@@ -34,7 +34,10 @@ def test_it_fills_every_kind_of_page_and_drains_the_last_of_two(monkeypatch: pyt
     told, api = opened(monkeypatch, data=[worker("b@h"), worker("c@h", status="OFFLINE"), worker("a@h")])
     assert "of 6 kinds" in told
     assert "Nobody consumes the queue label-printer" in told
-    assert "Told b@h to drain: it ends what it runs and exits; until then `celeriac workers resume b@h --url http://h`" in told
+    assert (
+        "Told b@h to drain: it ends what it runs and exits; until then `celeriac workers resume b@h --url http://h`"
+        in told
+    )
     for line in ("tasks/batch", "tasks/t-1/cancel", "tasks/t-1/replay", "workflows", "workers/b@h/drain"):
         assert f"POST /api/v1/{line}" in api.lines
 
