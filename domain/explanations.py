@@ -110,7 +110,7 @@ class Situation:
     had_gap: bool
     """Whether the mirror could not hear at some time since the task was handed over."""
     absence: Absence | None = None
-    """Of the worker that runs it; None where that is heard, or nothing runs."""
+    """That the worker which runs it is gone; None where that is heard, or nothing runs."""
 
 
 def explain(situation: Situation) -> Explanation:

@@ -49,3 +49,11 @@ test("workers that somebody holds back are to be resumed, and nothing is said to
     adviceFor({ type: "NO_ACTIVE_WORKERS", subject: null, description: "fell below 1" }).steps.length > 1,
   );
 });
+
+test("a worker that was killed and is back need not be started", () => {
+  const description = "Worker w1 ended without a goodbye, and was started again";
+  const advice = adviceFor({ type: "WORKER_OFFLINE", subject: "w1", description });
+  assert.equal(advice.name, "A worker ended without a goodbye");
+  assert.equal(advice.steps[0]!.to, "/workers/w1");
+  assert.doesNotMatch(advice.steps.map((step) => step.text).join(" "), /Start it/);
+});

@@ -7,6 +7,7 @@ from datetime import datetime
 from domain.sentences import some_of
 
 MOST_NAMED = 3
+SOMEBODY = "somebody without a key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +16,14 @@ class HeldWorker:
 
     name: str
     is_drained: bool
-    """It was told to exit; else it is there, and starts nothing."""
+    """Whether it was told to exit; else it is there, and starts nothing."""
     at: datetime | None
     """When that was asked for; None where nobody asked us."""
     by: str | None
-    """Who asked for it; None where no key was needed, or the audit does not have it any more."""
+    """Who asked for it; None where the audit does not have it any more."""
     queues: Collection[str] = ()
     left_last: bool = False
-    """It has exited, and no worker has gone since that was not drained."""
+    """Whether it has exited, and no worker has gone since that was not drained."""
 
     @property
     def sentence(self) -> str:
@@ -42,6 +43,6 @@ def tell_held(held: Collection[HeldWorker]) -> str:
     """Return who was held back by whom, and how they come back, as the end of a sentence; nothing where none was."""
     if not held:
         return ""
-    ends = " (a drained worker of `celeriac up` comes back when it is resumed)"
+    ends = " (a drained worker of celeriac up comes back when it is resumed)"
     said = some_of([worker.sentence for worker in held], most=MOST_NAMED)
     return f": {said}{ends if any(worker.is_drained for worker in held) else ''}"

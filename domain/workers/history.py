@@ -21,7 +21,7 @@ class WorkerEvent(StrEnum):
     ONLINE = "online"
     OFFLINE = "offline"
     VANISHED = "vanished"
-    """It had ended without a goodbye when the next process of its name began."""
+    """A process had ended without a goodbye when the next one of its name began."""
     DRAINED = "drained"
     QUEUE_TAKEN_ON = "queue_taken_on"
     """An order to consume a queue that nobody consumed, given by our loops."""

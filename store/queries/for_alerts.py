@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.alerts.conditions import AlertInputs, Key, Parked
-from domain.alerts.held import HeldWorker
+from domain.alerts.held import SOMEBODY, HeldWorker
 from domain.alerts.rules import AlertType
 from domain.audit import NAMELESS, Action
 from domain.degradation import BlockedWork
@@ -216,8 +216,8 @@ _served = select(_serving.c.queue_name, func.bool_and(_serving.c.held)).group_by
 _online = select(func.count(), func.count().filter(workers.c.queues.is_(None))).where(is_online())
 """How many workers are online, and how many of them have not yet told which queues they consume."""
 
-_asked = (
-    select(audit.c.at, case((audit.c.actor_kind.in_(NAMELESS), None), else_=audit.c.actor_name).label("by"))
+_order = (
+    select(audit.c.at, case((audit.c.actor_kind.in_(NAMELESS), SOMEBODY), else_=audit.c.actor_name).label("by"))
     .where(
         audit.c.subject_id == cast(workers.c.worker_id, Text),
         audit.c.action.in_([Action.WORKER_PAUSE.value, Action.WORKER_DRAIN.value]),
@@ -233,8 +233,8 @@ _held = (
     select(
         workers.c.node,
         _was_drained,
-        cast(extract("epoch", func.coalesce(_asked.c.at, workers.c.drain_started_at)), Float),
-        _asked.c.by,
+        cast(extract("epoch", func.coalesce(_order.c.at, workers.c.drain_started_at)), Float),
+        _order.c.by,
         workers.c.queues,
         and_(
             workers.c.drain_finished_at.is_not(None),
@@ -242,7 +242,7 @@ _held = (
             last_sign() > func.coalesce(_last_of_others, literal("-infinity").cast(Time)),
         ),
     )
-    .select_from(workers.outerjoin(_asked, true()))
+    .select_from(workers.outerjoin(_order, true()))
     .where(or_(and_(_was_drained, ~_has_returned), and_(is_online(), is_paused())))
     .order_by(last_sign().desc())
 )

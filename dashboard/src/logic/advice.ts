@@ -19,6 +19,22 @@ interface Told {
   description?: string;
 }
 
+/** Whether an alert tells of a worker that was killed and is back: nobody need start it. */
+const isBack = (alert: Told): boolean =>
+  alert.type === "WORKER_OFFLINE" && (alert.description ?? "").endsWith("and was started again");
+
+const killed = (worker: string | null): Advice => ({
+  name: "A worker ended without a goodbye",
+  steps: [
+    {
+      text: "It was killed, perhaps for want of memory, and is back. Its history tells how often that has been.",
+      to: worker ? `/workers/${inPath(worker)}` : "/workers",
+      label: "Its history",
+    },
+    { text: "What it held goes back to its queue once that process is proven dead." },
+  ],
+});
+
 /** Whether an alert names workers that somebody holds back, which is no failure of theirs. */
 const namesHeld = (alert: Told): boolean =>
   ["NO_ACTIVE_WORKERS", "TASKS_NOT_PICKED_UP"].includes(alert.type) &&
@@ -63,7 +79,7 @@ const ADVICE: Record<string, (subject: string | null) => Advice> = {
     name: worker ? "A worker has gone silent" : "Workers have gone silent",
     steps: [
       {
-        text: "It was killed, or its machine or network is gone: a worker that is stopped in order says goodbye. Start it again under the same name. One that was started again already was killed, perhaps for want of memory: its history tells how often.",
+        text: "It was killed, or its machine or network is gone: a worker that is stopped in order says goodbye. Start it again under the same name.",
       },
       {
         text: "What it held goes back to its queue once it is proven dead.",
@@ -212,6 +228,7 @@ const ADVICE: Record<string, (subject: string | null) => Advice> = {
 export function adviceFor(alert: Told): Advice {
   const known = Object.hasOwn(ADVICE, alert.type) ? ADVICE[alert.type] : undefined;
   const advice = known?.(alert.subject || null) ?? { name: nameOf(alert.type), steps: [] };
+  if (isBack(alert)) return killed(alert.subject);
   return namesHeld(alert) ? { ...advice, steps: [RESUME] } : advice;
 }
 

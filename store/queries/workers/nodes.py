@@ -21,13 +21,12 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    column,
     func,
     literal,
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, array, insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.clocks import AHEAD_SECONDS
@@ -47,12 +46,11 @@ from domain.workers.status import (
 )
 from store.batch import Columns, batch_of, bind_rows
 from store.queries.ages import interval_of
+from store.queries.workers.lives import LIVES, first_of, with_told
 from store.tables.base import Time
 from store.tables.tasks import tasks
 from store.tables.workers import workers
 
-MOST_LIVES = 20
-"""Starts and goodbyes of a node that are kept."""
 DEAF = 3
 """How many questions without an answer it takes until a node that never gave one is said not to."""
 
@@ -76,14 +74,13 @@ _HEARD: Columns = {
 _LATEST = ("last_heartbeat_at", "last_event_at", "online_at", "goodbye_at")
 _OF_NEWEST = ("pid", "active", "processed", "load_average", "software", "kept", "clock", "heartbeat_seconds")
 
-_LIVES = {"starts": "online_at", "goodbyes": "goodbye_at"}
 _heard = batch_of(**_HEARD)
 _insert_heard = insert(workers).from_select(
-    (*_HEARD, "first_seen_at", *_LIVES),
+    (*_HEARD, "first_seen_at", *LIVES),
     select(
         *(cast(c, ARRAY(Double)) if c.name == "load_average" else c for c in _heard.c),
         _heard.c.last_heartbeat_at,
-        *(func.array_remove(array([_heard.c[name]]), None) for name in _LIVES.values()),
+        *(first_of(_heard.c[name]) for name in LIVES.values()),
     ).order_by(_heard.c.node),
 )
 _told = _insert_heard.excluded
@@ -91,8 +88,7 @@ _latest_credible = func.now() + literal(timedelta(seconds=AHEAD_SECONDS))
 
 
 def stored(name: str) -> ColumnElement[Any]:
-    """Return a stored time; one of the future, told by a clock that was wrong once, would else be the latest
-    for ever."""
+    """Return a stored time; one of the future, of a clock that was wrong once, would else be the latest for ever."""
     column = workers.c[name]
     return case((column > _latest_credible, _latest_credible), else_=column)
 
@@ -103,23 +99,12 @@ _other_heard_at = case((_is_newer, workers.c.last_heartbeat_at), else_=_told.las
 _other_life_at = func.greatest(
     workers.c.other_life_at, _told.other_life_at, case((_is_other, _other_heard_at), else_=None)
 )
-
-
-def _with_told(times: str) -> ColumnElement[Any]:
-    """Return these times of a node with those that are told, the latest of them; in whatever order they come."""
-    told = _told[_LIVES[times]]
-    every = func.unnest(func.array_append(workers.c[times], told)).table_valued(column("at", Time)).render_derived()
-    latest = select(every.c.at).distinct().order_by(every.c.at.desc()).limit(MOST_LIVES)
-    joined = func.array(latest.scalar_subquery(), type_=ARRAY(Time))
-    return case((told.is_(None), workers.c[times]), else_=joined)
-
-
 _hear = _insert_heard.on_conflict_do_update(
     index_elements=["node"],
     set_={name: func.greatest(stored(name), _told[name]) for name in _LATEST}
     | {name: case((_is_newer, _told[name]), else_=workers.c[name]) for name in _OF_NEWEST}
     | {"other_life_at": _other_life_at}
-    | {times: _with_told(times) for times in _LIVES}
+    | {times: with_told(workers.c[times], _told[name]) for times, name in LIVES.items()}
     | {"first_seen_at": func.coalesce(workers.c.first_seen_at, _told.first_seen_at)},
 )
 

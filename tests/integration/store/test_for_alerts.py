@@ -190,7 +190,7 @@ async def test_workers_that_people_hold_back_are_told_with_who_did_it(connection
     ops = Author("api_key", "k7Qm2ZpX4rT1", "ops")
     await add_worker(connection, "celery@here", queues=["etl", "mail"], want_paused=True)
     await add_worker(connection, "celery@busy", queues=["mail"])
-    drained = {"queues": ["etl"], "drain_started_at": ago(70), "drain_finished_at": ago(60)}
+    drained: dict[str, Any] = {"queues": ["etl"], "drain_started_at": ago(70), "drain_finished_at": ago(60)}
     await add_worker(connection, "celery@gone", silent=60, **drained)
     await add_worker(connection, "celery@back", **drained)
     for node, action in (("celery@here", Action.WORKER_PAUSE), ("celery@gone", Action.WORKER_DRAIN)):

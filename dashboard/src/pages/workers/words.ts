@@ -24,7 +24,7 @@ export const WORDS = {
   runningNow: "Running now",
   runsNothing: "It runs nothing.",
   history: "History",
-  historyNote: "requests, and when it last came and went",
+  historyNote: "requests, and when it came and went",
   about: "What it is",
   throughput: "Its tasks",
   forgetWhy:

@@ -24,6 +24,7 @@ from store.queries.mirror import get_state
 from store.queries.tasks import names
 from store.queries.workers import descriptions, nodes, signs, strangers
 from store.queries.workers.descriptions import Description
+from store.queries.workers.lives import MOST_LIVES
 from store.tables.tasks import tasks
 from store.tables.workers import registered_tasks
 from store.tables.workers import workers as table
@@ -304,7 +305,7 @@ async def test_starts_and_goodbyes_of_a_name_are_kept_in_whatever_order_they_com
 
 async def test_of_many_lives_the_latest_are_kept(engine: AsyncEngine) -> None:
     began = datetime.now(UTC) - timedelta(hours=1)
-    starts = [began + timedelta(seconds=number) for number in range(nodes.MOST_LIVES + 5)]
+    starts = [began + timedelta(seconds=number) for number in range(MOST_LIVES + 5)]
     async with engine.begin() as connection:
         for start in starts:
             await nodes.hear(connection, [beat(online_at=start)])

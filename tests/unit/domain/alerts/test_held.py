@@ -9,7 +9,7 @@ from tests.facts import NOON
 
 DRAINED = HeldWorker("worker-1@vm", is_drained=True, at=NOON, by="ops", queues=("etl",), left_last=True)
 PAUSED = HeldWorker("worker-2@vm", is_drained=False, at=NOON, by=None, queues=("etl",))
-BACK = "(a drained worker of `celeriac up` comes back when it is resumed)"
+BACK = "(a drained worker of celeriac up comes back when it is resumed)"
 
 
 def told(inputs: AlertInputs, alert_type: AlertType, *, threshold: float) -> tuple[Severity, str]:
