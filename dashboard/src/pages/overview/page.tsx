@@ -199,7 +199,7 @@ function Vitals({
       <Figure
         label={WORDS.waiting}
         value={count(waiting ?? now?.waiting ?? (stats && stats.queue_depth - stats.undispatched))}
-        unit={more && `+ ${more}`}
+        unit={more ? `+ ${more}` : undefined}
         to={href("/queues")}
         note={stats?.queue_depth_source === "mirror" ? "as the mirror knows" : WORDS.bySecond}
       >

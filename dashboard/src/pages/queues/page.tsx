@@ -138,7 +138,7 @@ function Vitals({ queues, held }: { queues: readonly QueueRow[]; held: HeldRead 
       <Figure
         label={WORDS.waiting}
         value={isKnown ? count(sum((one) => one.waiting ?? 0)) : "–"}
-        unit={more && `+ ${more}`}
+        unit={more ? `+ ${more}` : undefined}
       />
       <Figure label={WORDS.due} value={count(sum((one) => one.due))} note={WORDS.dueNote} />
       <Figure label={WORDS.held} value={count(sum((one) => one.unacked))} note={WORDS.heldNote} />
