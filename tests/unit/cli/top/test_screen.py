@@ -128,7 +128,7 @@ HELD = {"service_name": "queue:held", "strategy": "queue_only", "automatic": Fal
         (0.5, {"out_per_minute": 0}, "57 2 workers"),
         (30, {}, "57 2 workers"),
         (-114, {}, "57 empty in 30 s"),
-        (-114, {"active_consumers": 0}, "57 2 workers take no tasks"),
+        (-114, {"active_consumers": 0}, "57 2 workers, paused or draining"),
         (-114, {"due": 8, "mark": HELD}, "57 + 8 held 2 workers"),
         (-114, {"due": 8}, "57 + 3 held 2 workers"),
     ],
