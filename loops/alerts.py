@@ -41,6 +41,8 @@ class KnowsSilence(Protocol):
 
     def silent(self) -> dict[str, float]: ...
 
+    def settling(self) -> frozenset[str]: ...
+
 
 class KnowsEnds(Protocol):
     """The part of `loops.process_lives.LivesRound` that this needs."""
@@ -137,7 +139,8 @@ class AlertsRound:
         return inputs.ended.keys()
 
     def _as_of_now(self, found: AlertInputs) -> AlertInputs:
-        return replace(found, down=self._components.silent(), ended=self._lives.ended())
+        asked = self._components
+        return replace(found, down=asked.silent(), settling=asked.settling(), ended=self._lives.ended())
 
     def _pause(self, rules: Mapping[AlertType, Rule], *, longest: float) -> float:
         due = seconds_to_next(rules, self._pending, down=self._components.silent(), now=datetime.now(UTC))

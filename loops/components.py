@@ -14,6 +14,10 @@ from services.resident.signs_of_life import is_alive
 
 DEADLINE_SECONDS = 3.0
 ROUND_SECONDS = 2.0
+SETTLES_SECONDS = 10.0
+"""How long after a component answers again what comes through it may be missing: the mirror connects anew within 5 s,
+and workers tell of themselves every 2 s.
+"""
 ANSWERS = (Unwell, Unavailable, RedisError, OSError)
 """What says that a component is not well. Any other error is a fault of ours, and not taken for an outage."""
 
@@ -34,6 +38,7 @@ class Components:
     ) -> None:
         self._checks = ComponentChecks(checks, deadline_seconds=deadline_seconds)
         self._tell = tell
+        self._back_since: dict[str, float] = {}
         self._silent_since: dict[str, float] = {}
         """By name, on the monotonic clock: when the first question was asked that had no answer."""
 
@@ -47,6 +52,8 @@ class Components:
             log.debug("component_silent", error=reason_of(error))
         before = self._silent_since
         self._silent_since = {name: before.get(name, asked_at) for name in errors}
+        now = time.monotonic()
+        self._back_since |= dict.fromkeys(before.keys() - errors.keys(), now)
         if before.keys() != errors.keys():
             self._tell()
         return ROUND_SECONDS
@@ -55,6 +62,11 @@ class Components:
         """Return the seconds since a component's first question without an answer; those that answer are left out."""
         now = time.monotonic()
         return {name: now - since for name, since in self._silent_since.items()}
+
+    def settling(self) -> frozenset[str]:
+        """Return which components answer again since so lately that what comes through them may be missing."""
+        earliest = time.monotonic() - SETTLES_SECONDS
+        return frozenset(name for name, since in self._back_since.items() if since > earliest)
 
     async def close(self) -> None:
         """Give up whatever is still being asked."""

@@ -77,6 +77,8 @@ class AlertInputs:
     """How long the mirror was deaf, by source."""
     down: Readings = field(default_factory=dict)
     """How long it has not answered, by component."""
+    settling: Collection[str] = frozenset()
+    """Components that answer again, since so lately that what comes through them may be missing."""
     differing: Mapping[str, OptionDifference] | None = field(default_factory=dict)
     """What differs, by option; None where the broker could not be asked."""
     ended: Readings = field(default_factory=dict)
@@ -98,12 +100,16 @@ def _queue_depths(inputs: AlertInputs, _rule: Rule) -> Readings | None:
 
 def _online_workers(inputs: AlertInputs, _rule: Rule) -> Readings | None:
     # Heartbeats come through the broker: while that is down, silence says nothing about the workers.
-    return None if BROKER in inputs.down else {SYSTEM: inputs.online_workers}
+    return {SYSTEM: inputs.online_workers} if _hears_workers(inputs) else None
+
+
+def _hears_workers(inputs: AlertInputs) -> bool:
+    return BROKER not in inputs.down and BROKER not in inputs.settling
 
 
 def _silent_workers(inputs: AlertInputs, rule: Rule) -> Readings | None:
     """The first to fall silent have an alert each, the others one together: pods of a week ago are thousands."""
-    if BROKER in inputs.down:
+    if not _hears_workers(inputs):
         return None
     own, others = _split_silent(inputs, rule)
     vanished = dict(list(inputs.vanished_workers.items())[:MOST_OF_THEIR_OWN])

@@ -92,6 +92,19 @@ def test_a_worker_that_hangs_is_told_once_and_taken_back_when_it_is_heard_again(
         assert past["resolved_at"] > past["created_at"]
 
 
+def test_a_worker_that_is_killed_and_started_again_is_told_and_stays_in_its_history(freezable: Stack) -> None:
+    (worker,) = freezable.client.get("/workers").json()["workers"]
+    wait_for(lambda: freezable.is_described(worker["hostname"]))
+    freezable.child("worker").kill()
+    alert = told(freezable, "WORKER_OFFLINE")
+    assert alert["description"] == f"Worker {worker['hostname']} ended without a goodbye, and was started again"
+    path = f"/workers/{worker['worker_id']}/history"
+    entries = [entry["event"] for entry in freezable.client.get(path).json()["data"]]
+    assert entries[:2] == ["online", "vanished"]
+    assert "online" in entries[2:], "the life before is not forgotten"
+    wait_for(lambda: not find(freezable, "WORKER_OFFLINE"))
+
+
 def test_failures_and_a_queue_that_nobody_consumes_are_told(stack: Stack) -> None:
     change_rules(
         stack,

@@ -48,6 +48,9 @@ class World:
     def silent(self) -> dict[str, float]:
         return self.down
 
+    def settling(self) -> frozenset[str]:
+        return frozenset()
+
     def ended(self) -> dict[str, float]:
         return self.processes
 

@@ -89,6 +89,9 @@ class World:
     def silent(self) -> dict[str, float]:
         return self.down
 
+    def settling(self) -> frozenset[str]:
+        return frozenset()
+
     def ended(self) -> dict[str, float]:
         return self.processes
 

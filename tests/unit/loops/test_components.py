@@ -80,6 +80,19 @@ async def test_one_answer_ends_a_silence_and_the_next_begins_anew(
     assert await look(components) == {"broker": 0.0}
 
 
+async def test_what_answers_again_settles_for_a_while(
+    components: Components, parts: dict[str, Part], clock: SimpleNamespace
+) -> None:
+    parts["broker"].error = BrokerUnavailable()
+    await look(components)
+    assert components.settling() == frozenset()
+    parts["broker"].error = None
+    await look(components)
+    assert components.settling() == {"broker"}
+    clock.now += module.SETTLES_SECONDS
+    assert components.settling() == frozenset()
+
+
 @pytest.mark.parametrize(
     "error",
     [Unwell("no worker"), Unavailable(), BrokerUnavailable(), RedisConnectionError(), OSError(), TimeoutError()],

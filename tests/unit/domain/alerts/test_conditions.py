@@ -114,6 +114,8 @@ def test_few_tasks_say_nothing_about_the_failure_rate() -> None:
         (AlertType.HIGH_QUEUE_DEPTH, AlertInputs(waiting=None, due={"a": 5000})),
         (AlertType.NO_ACTIVE_WORKERS, replace(WELL, online_workers=0, down={"broker": 1.0})),
         (AlertType.WORKER_OFFLINE, replace(WELL, silent_workers={"one": 99.0}, down={"broker": 1.0})),
+        (AlertType.NO_ACTIVE_WORKERS, replace(WELL, online_workers=0, settling={"broker"})),
+        (AlertType.WORKER_OFFLINE, replace(WELL, silent_workers={"one": 99.0}, settling={"broker"})),
     ],
 )
 def test_what_cannot_be_known_neither_raises_nor_resolves(alert_type: AlertType, unknown: AlertInputs) -> None:
