@@ -228,7 +228,7 @@ def test_a_worker_that_was_drained_is_not_called_offline() -> None:
         {"hostname": name, "drained_at": at, "is_draining": False, "last_heartbeat": SINCE}
         for name, at in (("one@h", SINCE), ("two@h", None))
     ]
-    workers = [worker(each["hostname"], status="OFFLINE") for each in fleet]
+    workers = [worker(str(each["hostname"]), status="OFFLINE") for each in fleet]
     said = [" ".join(line.split()) for line in lines_of(Situation(now=NOW, workers=workers, fleet=fleet, offline=2))]
     assert f"one@h drained 1 of 2 {NONE}" in said
     assert f"two@h offline 1 of 2 {NONE}" in said
