@@ -1,5 +1,5 @@
 // What there is to be found, asked for while somebody looks for it: what his key may not see is not asked for.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { mayOpen } from "./allowed.ts";
 import { segment } from "./api/client.ts";
 import { type Data, type ReadOptions, useData } from "./api/query.ts";
@@ -19,6 +19,8 @@ const ALL = { limit: 1000, rows: "data" };
 
 export interface Found {
   things: Thing[];
+  /** What the API finds by words of its own, whatever stands in its row. */
+  tasks: Thing[];
   workers: readonly Worker[];
   isLooking: boolean;
   /** Whether something that was asked for could not be read. */
@@ -151,22 +153,23 @@ export function useFound(text: string): Found {
   });
   const all = [queues, workers, names, named, begun, tasks, rules, webhooks, channels, keys];
   const asked = all.filter((one) => one.isAsked);
-  const found = all.flatMap((one) => one.things).sort((a, b) => Number(isAway(a)) - Number(isAway(b)));
-  // What the API has found by words of its own stays, whatever stands in its row.
-  const matched = [...matching(without(found, tasks.things), now), ...tasks.things];
+  const isOpen = ({ data }: (typeof asked)[number]) => data.value === undefined && data.error === undefined;
+  const others = all.filter((one) => one !== tasks);
+  const found = others.flatMap((one) => one.things).sort((a, b) => Number(isAway(a)) - Number(isAway(b)));
+  // All at once, so that nothing moves under a hand that is about to press; tasks take longest, and stand below.
+  const isSettled = typed === now && !asked.some((one) => one !== tasks && isOpen(one));
+  const last = useRef<Thing[]>([]);
+  if (isSettled) last.current = unique(found);
   return {
-    things: unique(matched),
-    workers: workers.data.value?.data ?? [],
-    isLooking:
-      typed !== now || asked.some(({ data }) => data.value === undefined && data.error === undefined),
+    things: matching(last.current, now),
+    tasks: isSettled ? tasks.things : [],
+    workers: isSettled ? (workers.data.value?.data ?? []) : [],
+    isLooking: !isSettled || asked.some(isOpen),
     isPartial: asked.some(({ data }) => data.value === undefined && data.error !== undefined),
   };
 }
 
 const isAway = (one: Thing) => one.kind === "worker" && one.note === lookOf("OFFLINE").word;
-
-const without = (things: readonly Thing[], others: readonly Thing[]) =>
-  things.filter((one) => !others.includes(one));
 
 /** A workflow may be found by its name and by its id. */
 const unique = (things: readonly Thing[]): Thing[] => [

@@ -151,10 +151,11 @@ function everything(text: string, found: FoundThings): Found[] {
     run: () => go("/tasks", { query: { search: text.trim() } }),
   };
   return [
-    ...(id !== null && !found.things.some((one) => isIt(one, id)) ? byId(id) : []),
+    ...(id !== null && ![...found.things, ...found.tasks].some((one) => isIt(one, id)) ? byId(id) : []),
     ...(id === null ? [...rest, ...things] : [...things, ...rest]),
     // Behind the worker itself: whoever types its name and presses Enter wants to see it.
     ...(words.length > 0 ? workerActions(found.workers).filter(isMeant).slice(0, MOST_WORKERS) : []),
+    ...found.tasks.map(asFound),
     ...denied.filter(isMeant),
     ...(words.length > 0 && mayOpen("/tasks") ? [search] : []),
   ];
