@@ -13,7 +13,7 @@ from tests.patience import wait_for
 def look_for(page: Page, text: str) -> Locator:
     """Look for this; returns what is offered."""
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("combobox")).to_be_focused()
+    expect(page.get_by_role("dialog").get_by_role("combobox")).to_be_focused()
     page.keyboard.type(text)
     return page.get_by_role("option")
 
