@@ -3,25 +3,15 @@ import { useComputed } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { drift, useDrifts } from "../../api/drift.ts";
 import { useHealth } from "../../api/health.ts";
-import { type Pulse, pulse, recent } from "../../api/live.ts";
+import { pulse } from "../../api/live.ts";
 import { useData } from "../../api/query.ts";
 import { isLimited, may } from "../../api/session.ts";
-import type {
-  Alert,
-  Gap,
-  HeldRead,
-  QueueRow,
-  Resilience,
-  Page as Rows,
-  Stats,
-  Trends,
-} from "../../api/types.ts";
+import type { Alert, HeldRead, QueueRow, Resilience, Page as Rows, Stats, Trends } from "../../api/types.ts";
 import { useWaiting } from "../../api/waiting.ts";
-import { about, count, duration, hour, NONE, percent, perMinute } from "../../logic/format.ts";
+import { about, count, hour, percent } from "../../logic/format.ts";
 import { isHeardBy } from "../../logic/outage.ts";
 import { endsOf } from "../../logic/pace.ts";
 import { asHeard, beside, byNeed, courseOf, emptyIn, isUnserved, takersOf } from "../../logic/queues.ts";
-import { unheardOf } from "../../logic/system.ts";
 import {
   bySeverity,
   type FailureGroup,
@@ -31,9 +21,8 @@ import {
 } from "../../logic/verdict.ts";
 import { isDrained } from "../../logic/workers.ts";
 import { act } from "../../parts/actions.tsx";
-import { Bars } from "../../parts/bars.tsx";
 import { asCeleriac } from "../../parts/copy.tsx";
-import { Figure, Sparkline } from "../../parts/figure.tsx";
+import { EndedBars, useGaps } from "../../parts/ended.tsx";
 import { Icon } from "../../parts/icons.tsx";
 import { PageHead, type PageProps, Section } from "../../parts/page.tsx";
 import { AsOf, Empty, Limits, none, Shown } from "../../parts/states.tsx";
@@ -43,6 +32,7 @@ import { go, href } from "../../router.ts";
 import type { Worker } from "../workers/types.ts";
 import type { WorkflowRow } from "../workflow/types.ts";
 import { Away } from "./away.tsx";
+import { Vitals } from "./figures.tsx";
 import { Sentence } from "./sentence.tsx";
 import { WORDS } from "./words.ts";
 import "./page.css";
@@ -82,7 +72,7 @@ export default function Page(_props: PageProps) {
     query: { status: "FAILED", limit: 20, rows: "data" },
     topics: ["workflows"],
   });
-  const gaps = useData<Rows<Gap>>("/mirror/gaps", { query: { after: "-1h" }, every: 60_000 });
+  useGaps(1);
   const isOneGone = useComputed(() => (pulse.value?.workers?.offline ?? 0) > 0).value;
   const fleet = useData<Rows<Worker>>(isOneGone ? ofAll("/workers") : null, {
     query: { limit: 1000, rows: "data" },
@@ -123,7 +113,7 @@ export default function Page(_props: PageProps) {
       <div class="overview-columns">
         <Section title={WORDS.hour} note="by minute">
           <Shown data={trends} lines={4}>
-            {(shown) => <Hour trends={shown} gaps={gaps.value?.data ?? []} />}
+            {(shown) => <EndedBars trends={shown} of={{}} hours={1} step={MINUTE} height={132} />}
           </Shown>
         </Section>
         <Section title={WORDS.queues} note={WORDS.queuesNote} flush>
@@ -166,139 +156,6 @@ function Said({ known, children }: { known: Omit<Situation, "now">; children: Co
   );
 }
 
-/** Of these whole minutes sparklines are drawn, where each is told. */
-const MINUTES = 36;
-
-function Vitals({
-  stats,
-  waiting,
-  more,
-  series,
-  isHeard,
-  drained,
-}: {
-  stats: Stats | undefined;
-  waiting: number | null;
-  /** What is there beside what waits. */
-  more: string;
-  series: Trends["series"] | undefined;
-  isHeard: boolean;
-  drained: number;
-}) {
-  const now = pulse.value;
-  const rates = endsOf(now, isHeard);
-  const minutes = series?.slice(-MINUTES - 1, -1) ?? [];
-  const byMinute = (of: (minute: Trends["series"][number]) => number | null, tone?: "failed") => (
-    <Sparkline slots={MINUTES} values={minutes.map(of)} tone={tone} title={WORDS.byMinute} />
-  );
-  const workers = now?.workers;
-  const offline = (workers?.offline ?? 0) - drained;
-  const all = stats?.total_workers ?? null;
-  return (
-    <div class="figures">
-      <Figure
-        label={WORDS.waiting}
-        value={count(waiting ?? now?.waiting ?? (stats && stats.queue_depth - stats.undispatched))}
-        unit={more ? `+ ${more}` : undefined}
-        to={href("/queues")}
-        note={stats?.queue_depth_source === "mirror" ? "as the mirror knows" : WORDS.bySecond}
-      >
-        <Seconds of={(one) => one.waiting} />
-      </Figure>
-      <Figure
-        label={WORDS.running}
-        value={count(now?.running)}
-        to={href("/tasks", { status: "RUNNING" })}
-        note={WORDS.bySecond}
-      >
-        <Seconds of={(one) => one.running} />
-      </Figure>
-      <Figure
-        label={WORDS.completed}
-        value={perMinute(rates.done)}
-        note={WORDS.rates}
-        to={href("/analytics")}
-      >
-        {byMinute((one) => one.completed)}
-      </Figure>
-      <Figure
-        label={WORDS.failed}
-        value={percent(rates.failedPercent)}
-        note={WORDS.rates}
-        to={href("/failures")}
-        tone={(rates.failedPercent ?? 0) > 0 ? "failed" : undefined}
-      >
-        {byMinute((one) => one.failed, "failed")}
-      </Figure>
-      <Figure
-        label={WORDS.wait}
-        value={duration(now?.mean_wait)}
-        title={WORDS.waits}
-        note={WORDS.byMinute}
-        to={href("/analytics")}
-      >
-        {byMinute((one) => one.average_wait_seconds)}
-      </Figure>
-      <Figure
-        label={WORDS.workers}
-        value={isHeard ? count(workers?.active ?? stats?.active_workers) : NONE}
-        unit={all === null ? undefined : `of ${count(all)}`}
-        to={href("/workers")}
-        note={
-          !isHeard
-            ? WORDS.notHeard
-            : [
-                workers?.paused ? `${workers.paused} paused` : "",
-                workers?.draining ? `${workers.draining} draining` : "",
-                drained > 0 ? `${drained} drained` : "",
-                offline > 0 ? `${offline} offline` : "",
-              ]
-                .filter(Boolean)
-                .join(", ") || undefined
-        }
-      />
-    </div>
-  );
-}
-
-const SECONDS = 36;
-/** Fewer bars of a second each say nothing, and look as if nothing had been before. */
-const LEAST = 12;
-
-/** The last seconds of what nobody has counted by the minute; their place is kept until there are enough of them. */
-function Seconds({ of }: { of: (pulse: Pulse) => number | null }) {
-  const last = recent.value.slice(-SECONDS);
-  return (
-    <Sparkline slots={SECONDS} values={last.length < LEAST ? [] : last.map(of)} title={WORDS.bySecond} />
-  );
-}
-
-function Hour({ trends, gaps }: { trends: Trends; gaps: readonly Gap[] }) {
-  const times = trends.series.map((bucket) => Date.parse(bucket.bucket));
-  const sum = (name: "completed" | "failed" | "cancelled") =>
-    trends.series.reduce((all, one) => all + one[name], 0);
-  const sentence = `${count(sum("completed"))} completed, ${count(sum("failed"))} failed and ${count(sum("cancelled"))} cancelled in the last hour.`;
-  const step = times.length > 1 ? times[1]! - times[0]! : MINUTE;
-  return (
-    <Bars
-      times={times}
-      step={step}
-      height={132}
-      sentence={sentence}
-      whole="the last hour"
-      gaps={unheardOf(gaps)}
-      series={[
-        { label: "completed", tone: "completed", values: trends.series.map((one) => one.completed) },
-        { label: "cancelled", tone: "cancelled", values: trends.series.map((one) => one.cancelled) },
-        { label: "failed", tone: "failed", values: trends.series.map((one) => one.failed) },
-      ]}
-      pathOf={(index) =>
-        `/tasks?completed_after=${new Date(times[index]!).toISOString()}&completed_before=${new Date(times[index]! + step).toISOString()}`
-      }
-    />
-  );
-}
-
 /** Where it is going, or who takes from it. */
 function Course({ queue }: { queue: QueueRow }) {
   const change = drift(queue);
@@ -326,11 +183,7 @@ function QueueList({ queues, held }: { queues: readonly QueueRow[]; held: HeldRe
           <b class="clip">{queue.queue_name}</b>
           <span class="end">{count(queue.waiting)}</span>
           <span class="muted clip">
-            {beside([queue], held) ? (
-              `+ ${beside([queue], held)}`
-            ) : queue.oldest_waiting_at ? (
-              <Oldest since={Date.parse(queue.oldest_waiting_at)} />
-            ) : null}
+            <Beside queue={queue} held={held} />
           </span>
           <span class="end">
             {isUnserved(queue) ? (
@@ -348,6 +201,13 @@ function QueueList({ queues, held }: { queues: readonly QueueRow[]; held: HeldRe
       )}
     </>
   );
+}
+
+/** What is there beside what waits, else for how long it waits. */
+function Beside({ queue, held }: { queue: QueueRow; held: HeldRead | undefined }) {
+  const more = beside([queue], held);
+  if (more) return <>+ {more}</>;
+  return queue.oldest_waiting_at ? <Oldest since={Date.parse(queue.oldest_waiting_at)} /> : null;
 }
 
 function Oldest({ since }: { since: number }) {
